@@ -1,0 +1,76 @@
+"""The tasks a handler may ask for. One file a task: its input, its result, its declaration.
+
+A task says *what* is asked (find objects in a picture) and which model class answers it in each
+profile. It is read by the main process and therefore imports no torch; the class it names is
+imported in the worker only. Every module of this package defines one `TASK`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One checkpoint of a task's model.
+
+    `name` is what replies and metrics call it; `entry` is "module:Class" of an `inference.Model`;
+    `weights` names entries of `weights.toml`; `memory` is what it occupies on the device, in bytes.
+    """
+
+    name: str
+    entry: str
+    weights: tuple[str, ...] = ()
+    memory: int = 0
+    max_batch: int = 1
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def _everything_alike(payload: Any) -> Hashable:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the queue must know of a task without loading its model.
+
+    `batch_key(payload)`: only payloads with equal keys may share a batch (None: all may).
+    `share_key(payload)`: payloads with equal keys have equal results, so one run answers all;
+        None means "never share" (unseeded sampling).
+    `room`: which worker process serves it; text streams live apart from "compute" so that a
+        crash there spares them.
+    `long`: work of many seconds (training, search); it may be overtaken between its steps.
+    `continuous`: new jobs may join a running session.
+    `timeout`: seconds a job may run.
+    """
+
+    name: str
+    variants: Mapping[str, Variant]
+    room: str = "compute"
+    long: bool = False
+    continuous: bool = False
+    timeout: float = 120.0
+    batch_key: Callable[[Any], Hashable] = _everything_alike
+    share_key: Callable[[Any], Hashable] = _everything_alike
+
+    def variant(self, profile: str) -> Variant:
+        """The checkpoint of a profile; `full` falls back on `embedded` where both are the same."""
+        return self.variants.get(profile) or self.variants["embedded"]
+
+
+@cache
+def all_tasks() -> Mapping[str, Task]:
+    """Every task by name, from the modules of this package."""
+    found: dict[str, Task] = {}
+    for module in pkgutil.iter_modules(__path__, __name__ + "."):
+        task = importlib.import_module(module.name).TASK
+        if task.name in found:
+            raise RuntimeError(f"two tasks are called {task.name}")
+        found[task.name] = task
+    return MappingProxyType(found)

@@ -1,0 +1,90 @@
+"""Object detection: a picture goes in, labelled boxes come out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from inference.tasks import Task, Variant
+
+IMAGE_SIZE = 640  # pixels; the longer side of the network's input
+STRIDE = 32  # pixels; both sides of the network's input are multiples of it
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionInput:
+    """`picture`: an encoded picture that has passed `inference.pictures.inspect`.
+
+    `width`, `height`: its size in pixels, upright. `confidence`: boxes below it are dropped, 0…1.
+    """
+
+    picture: bytes
+    width: int
+    height: int
+    confidence: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A found object. `label` is the COCO name; corners are pixels of the upright picture."""
+
+    label: str
+    confidence: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Boxes, most confident first, and the seconds the network took for its batch."""
+
+    boxes: tuple[Box, ...]
+    inference_seconds: float
+
+
+def letterboxed_shape(width: int, height: int) -> tuple[int, int]:
+    """(height, width) in pixels of the network's input for a picture, as ultralytics pads it.
+
+    Only pictures of equal shape may share a batch: with mixed shapes ultralytics pads all of them
+    to a square, which moves boxes and confidences a little.
+    """
+    scale = min(IMAGE_SIZE / width, IMAGE_SIZE / height)
+    return (
+        -(-round(height * scale) // STRIDE) * STRIDE,
+        -(-round(width * scale) // STRIDE) * STRIDE,
+    )
+
+
+def _batch_key(payload: DetectionInput) -> Hashable:
+    return letterboxed_shape(payload.width, payload.height)
+
+
+def _share_key(payload: DetectionInput) -> Hashable:
+    return hashlib.sha256(payload.picture).digest(), payload.confidence
+
+
+TASK = Task(
+    name="detection",
+    variants={
+        "embedded": Variant(
+            name="YOLO26n",
+            entry="inference.models.yolo:Yolo",
+            weights=("yolo26n",),
+            memory=120_000_000,
+            max_batch=8,
+        ),
+        "full": Variant(
+            name="YOLO26x",
+            entry="inference.models.yolo:Yolo",
+            weights=("yolo26x",),
+            memory=1_500_000_000,
+            max_batch=16,
+        ),
+    },
+    timeout=60,
+    batch_key=_batch_key,
+    share_key=_share_key,
+)

@@ -1,0 +1,73 @@
+"""Text generation: messages go in, tokens stream out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from inference.tasks import Task, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """`messages`: (role, text) pairs, roles "system", "user", "assistant".
+
+    `max_tokens`: 1…2048. `temperature`: 0 (greedy) … 2. `seed`: None draws a new one each time.
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    max_tokens: int = 160
+    temperature: float = 0.7
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """`stopped`: "stop" when the model ended by itself, "length" at `max_tokens`.
+
+    `tokens_per_second` is the engine's own figure for this stream, prompt reading apart.
+    """
+
+    text: str
+    tokens: int
+    tokens_per_second: float
+    stopped: str
+
+
+def _share_key(payload: TextInput) -> Hashable:
+    # Greedy decoding gives the same text every time; sampling does so only with a seed.
+    return payload if payload.seed is not None or payload.temperature == 0 else None
+
+
+TASK = Task(
+    name="text-generation",
+    room="text",
+    continuous=True,
+    timeout=300,
+    variants={
+        "embedded": Variant(
+            name="SmolLM2-135M-Instruct",
+            entry="inference.models.gpt:LlamaCpp",
+            weights=("smollm2-135m-instruct",),
+            memory=400_000_000,
+            max_batch=8,
+            options={"languages": ("en",), "context": 2048},
+        ),
+        "embedded-large": Variant(
+            name="Qwen2.5-Coder-1.5B-Instruct",
+            entry="inference.models.gpt:LlamaCpp",
+            weights=("qwen2.5-coder-1.5b-instruct",),
+            memory=2_000_000_000,
+            max_batch=4,
+            options={"languages": ("en", "tr"), "context": 4096},
+        ),
+        "full": Variant(
+            name="GPT-2 large",
+            entry="inference.models.gpt:Transformers",
+            memory=3_500_000_000,
+            max_batch=16,
+            options={"checkpoint": "openai-community/gpt2-large", "languages": ("en",)},
+        ),
+    },
+    share_key=_share_key,
+)
