@@ -1,0 +1,1 @@
+"""The street side: one frontend per platform, and what they share. Nothing here knows a model."""

@@ -1,0 +1,1 @@
+"""Pure functions from results to pictures (PIL, NumPy); run in the studio process, never in the loop."""

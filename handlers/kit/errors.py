@@ -1,0 +1,95 @@
+"""Every failure becomes one friendly sentence. `explain` is the only place that knows how.
+
+Order in which `explain` looks:
+
+1. `UserError`: the reader can mend it; its own message, nothing logged.
+2. Pictures: not a picture, too large, gone.
+3. The queue: full, cancelled, timed out.
+4. Models and weights: no network, no space, out of memory, worker lost.
+5. Anything else is our mistake: a general apology with an id; the log has the traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from handlers.kit.reply import Reply, Say
+from handlers.kit.request import PictureGone, PictureTooLarge
+from inference.jobs import (
+    BadInput,
+    JobCancelled,
+    JobTimeout,
+    ModelUnavailable,
+    OutOfMemory,
+    QueueFull,
+    WorkerLost,
+)
+from inference.pictures import PictureError
+from inference.weights import WeightsError
+from locales import Message
+
+log = logging.getLogger(__name__)
+
+
+class UserError(Exception):
+    """Something the reader can mend. Holds the sentence that says what to do."""
+
+    def __init__(self, key: str, /, **arguments: object) -> None:
+        super().__init__(key)
+        self.message = Message(key, **arguments)
+
+
+def message_for(error: BaseException) -> Message | None:
+    """The sentence for a known failure, or None for one that we did not foresee."""
+    match error:
+        case UserError():
+            return error.message
+        case PictureError():
+            return Message(f"error-picture-{error.reason}", **error.facts)
+        case PictureTooLarge():
+            return Message("error-picture-too-large", megabytes=error.limit // 1_000_000)
+        case PictureGone():
+            return Message("error-picture-gone")
+        case QueueFull(personal=True):
+            return Message("error-queue-personal", waiting=error.waiting)
+        case QueueFull():
+            return Message("error-queue-full", waiting=error.waiting, minutes=_minutes(error.eta))
+        case JobCancelled():
+            return Message("cancelled")
+        case JobTimeout():
+            return Message("error-timeout", seconds=round(error.limit))
+        case ModelUnavailable(__cause__=WeightsError() as cause):
+            return Message(f"error-weights-{cause.reason}", **cause.facts)
+        case ModelUnavailable():
+            return None
+        case OutOfMemory():
+            return Message("error-out-of-memory")
+        case WorkerLost():
+            return Message("error-worker-lost")
+        case BadInput():
+            return Message(f"error-input-{error.reason}")
+        case WeightsError():
+            return Message(f"error-weights-{error.reason}", **error.facts)
+        case _:
+            return None
+
+
+#: failures that the operator should see although the reader was told what happened
+_WORTH_LOGGING = (ModelUnavailable, OutOfMemory, WorkerLost, JobTimeout, WeightsError)
+
+
+def explain(error: BaseException, command: str) -> Reply:
+    """The reply that tells the reader of a failure; what the operator needs goes to the log."""
+    message = message_for(error)
+    if message is not None and not isinstance(error, _WORTH_LOGGING):
+        return Reply(blocks=(Say(message),), error=True, private=True)
+    error_id = secrets.token_hex(4)
+    log.error("error %s in /%s: %r", error_id, command, error, exc_info=error)
+    blocks = (Say(message),) if message else ()
+    blocks += (Say(Message("error-id" if message else "error-unforeseen", id=error_id)),)
+    return Reply(blocks=blocks, error=True, private=True, error_id=error_id)
+
+
+def _minutes(eta: float | None) -> int:
+    return max(1, round((eta or 60) / 60))

@@ -1,0 +1,99 @@
+"""What a platform event becomes: a `Request` that no longer knows where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Where an answer goes, in a form that survives a restart.
+
+    `place` is whatever the platform needs to find it (channel, thread, message), JSON-serialisable;
+    only that platform's frontend reads it.
+    """
+
+    platform: str
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRef:
+    """A picture by name, never by pixels: what buttons store. JSON-serialisable.
+
+    `platform` says which frontend can fetch it; `place` is that frontend's own business.
+    """
+
+    platform: str
+    place: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"platform": self.platform, "place": dict(self.place)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PictureRef:
+        return cls(data["platform"], data["place"])
+
+
+class PictureGone(Exception):
+    """The platform no longer has the picture; the reader is asked for it again."""
+
+
+class PictureTooLarge(Exception):
+    """More bytes than the limit, noticed before or while fetching. `limit` is in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"over {limit} bytes")
+        self.limit = limit
+
+
+Fetch = Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture that somebody sent: a reference, and its bytes on demand.
+
+    `fetch()` may raise `PictureGone` or `PictureTooLarge`. The bytes are unchecked: handlers go
+    through `Services.open_picture`.
+    """
+
+    ref: PictureRef
+    fetch: Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command with arguments, as JSON: what a button does when it is pressed.
+
+    A `PictureRef` among the arguments stands as `{"picture": {...}}`.
+    """
+
+    command: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One command from one person.
+
+    `arguments` are raw, by canonical (English) parameter name: text as typed, numbers, or a
+    `Picture`; they are checked by `handlers.kit.parameters.bind`. `user` and `chat` are
+    "platform:id". `language` is the reader's, already decided. `public` is true where others read
+    along (a group, a guild).
+    """
+
+    command: str
+    arguments: Mapping[str, Any]
+    user: str
+    chat: str
+    language: str
+    address: ReplyAddress
+    user_name: str = ""
+    public: bool = False
+
+    @property
+    def platform(self) -> str:
+        return self.address.platform

@@ -1,0 +1,208 @@
+"""Runs a handler and keeps its newest state.
+
+A handler yields as fast as it likes; a `Run` keeps only the newest reply, and presenters read it at
+the pace of their platform. So a slow platform never slows a job, and streamed text is coalesced by
+itself. The final state is never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from handlers.kit.errors import explain
+from handlers.kit.parameters import MissingParameter, bind
+from handlers.kit.registry import Command, commands
+from handlers.kit.reply import Button, Note, Question, Reply, Say, State
+from handlers.kit.request import Call, Picture, Request
+from locales import Message
+
+if TYPE_CHECKING:
+    from handlers.kit.services import Services
+    from inference.queue import Ticket
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """One command on its way to its final reply. Iterate it for states, newest only."""
+
+    def __init__(self, request: Request, command: Command) -> None:
+        self.id = secrets.token_hex(4)
+        self.request = request
+        self.command = command
+        self.started = time.monotonic()
+        self.tickets: list[Ticket] = []
+        self.final: Reply | None = None
+        self._newest: Reply | None = None
+        self._version = 0
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aiter__(self) -> AsyncIterator[Reply]:
+        """Every state that nobody overtook; ends after the final one."""
+        seen = 0
+        while True:
+            while self._version == seen:
+                self._changed.clear()
+                await self._changed.wait()
+            seen = self._version
+            newest = self._newest
+            assert newest is not None
+            yield newest
+            if newest.state is not State.PARTIAL:
+                return
+
+    async def result(self) -> Reply:
+        """The final reply."""
+        async for reply in self:
+            last = reply
+        return last
+
+    def cancel(self) -> None:
+        """Stop it; the final reply says that it was cancelled."""
+        if self._task and self.final is None:
+            self._task.cancel()
+
+    def publish(self, reply: Reply) -> None:
+        if self.final is not None:
+            return
+        self._newest = reply
+        self._version += 1
+        if reply.state is not State.PARTIAL:
+            self.final = reply
+        self._changed.set()
+
+
+@dataclass
+class Runs:
+    """The runs under way, for /queue, /cancel and the drain at shutdown."""
+
+    by_id: dict[str, Run] = field(default_factory=dict)
+
+    def of(self, user: str) -> list[Run]:
+        """A user's runs, oldest first."""
+        return [run for run in self.by_id.values() if run.request.user == user]
+
+    @contextmanager
+    def watching(self, ticket: Ticket) -> Iterator[None]:
+        """Let /queue see the ticket of the run that is executing."""
+        run = _current.get(None)
+        if run is None:
+            yield
+            return
+        run.tickets.append(ticket)
+        try:
+            yield
+        finally:
+            run.tickets.remove(ticket)
+
+
+_current: contextvars.ContextVar[Run] = contextvars.ContextVar("run")
+
+
+def start(request: Request, services: Services) -> Run:
+    """Begin a command in a task of its own and return at once.
+
+    Raises:
+        KeyError: no such command (frontends ask `registry.find` first).
+    """
+    command = commands()[request.command]
+    run = Run(request, command)
+    services.runs.by_id[run.id] = run
+    run._task = asyncio.create_task(_execute(run, services), name=f"/{command.name} {run.id}")
+    return run
+
+
+async def _execute(run: Run, services: Services) -> None:
+    _current.set(run)
+    request, command = run.request, run.command
+    usage, outcome = None, "failed"
+    try:
+        arguments = bind(command.parameters, request.arguments, request.language)
+        usage = await services.memory.begin(request)
+        async with aclosing(command.handler(request, services, **arguments)) as states:  # type: ignore[type-var]
+            held: Reply | None = None
+            async for reply in states:
+                if held is not None:
+                    run.publish(_on_the_way(held, run))
+                held = reply
+                if reply.state is State.PARTIAL:
+                    run.publish(_on_the_way(reply, run))
+                    held = None
+        if held is None:
+            raise RuntimeError(f"/{command.name} ended without a final reply")
+        run.publish(_finished(held, run))
+        outcome = "done"
+    except MissingParameter as error:
+        run.publish(_question(error, run))
+        outcome = "asked"
+    except asyncio.CancelledError:
+        # The task was cancelled by /cancel, a button, a vanished client or the drain.
+        run.publish(_finished(Reply.say("cancelled"), run))
+        outcome = "cancelled"
+    except Exception as error:
+        run.publish(_finished(explain(error, command.name), run))
+    finally:
+        del services.runs.by_id[run.id]
+        if usage is not None:
+            await _note_usage(services, usage, outcome, time.monotonic() - run.started)
+
+
+async def _note_usage(services: Services, usage: int, outcome: str, seconds: float) -> None:
+    try:
+        await services.memory.finish(usage, outcome, seconds)
+    except Exception:
+        # The answer is out; a full disk must not turn it into a failure.
+        log.exception("could not note the usage")
+
+
+def _on_the_way(reply: Reply, run: Run) -> Reply:
+    cancel = Button(Message("button-cancel"), Call("cancel", {"run": run.id}))
+    return replace(reply, state=State.PARTIAL, buttons=(*reply.buttons, cancel))
+
+
+def _finished(reply: Reply, run: Run) -> Reply:
+    """The final reply with the credit line and the buttons that every command gets."""
+    command = run.command
+    buttons = list(reply.buttons)
+    if command.again and reply.state is State.FINAL:
+        buttons.append(Button(Message("button-again"), call_of(run.request)))
+    if command.explained:
+        buttons.append(Button(Message("button-how"), Call("how", {"command": command.name})))
+    if command.next and command.next in commands() and not reply.error:
+        label = Message("button-next", command=Message(command.next))
+        buttons.append(Button(label, Call(command.next)))
+    blocks = reply.blocks
+    if reply.credit:
+        key = "credit-stand-in" if reply.credit.stand_in_for else "credit"
+        note = Message(
+            key, model=reply.credit.model, original=reply.credit.stand_in_for or ""
+        )
+        blocks = (*blocks, Note(note))
+    return replace(reply, blocks=blocks, buttons=tuple(buttons))
+
+
+def _question(error: MissingParameter, run: Run) -> Reply:
+    return Reply(
+        blocks=(Say(error.message),),
+        state=State.QUESTION,
+        question=Question(call_of(run.request), error.parameter.name),
+        private=True,
+    )
+
+
+def call_of(request: Request) -> Call:
+    """The request as a stored call: pictures by reference."""
+    return Call(request.command, {n: _storable(v) for n, v in request.arguments.items()})
+
+
+def _storable(value: Any) -> Any:
+    return {"picture": value.ref.to_json()} if isinstance(value, Picture) else value

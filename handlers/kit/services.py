@@ -1,0 +1,87 @@
+"""What a handler may use: the queue, the memory, the studio. Nothing of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from handlers.kit.request import Call, Picture, ReplyAddress, Request
+from handlers.kit.studio import Studio
+from inference.jobs import Job, Owner
+from inference.pictures import PictureFacts, inspect
+
+if TYPE_CHECKING:
+    from handlers.kit.runner import Runs
+    from inference.queue import InferenceQueue, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class StoredButton:
+    """A button as it stands in the store."""
+
+    call: Call
+    user: str
+    chat: str
+
+
+class Memory(Protocol):
+    """What Tadım remembers of people (`bot.store` implements it).
+
+    `user` and `chat` are "platform:id".
+    """
+
+    async def language(self, user: str) -> str | None: ...
+    async def set_language(self, user: str, language: str) -> None: ...
+    async def chat_language(self, chat: str) -> str | None: ...
+    async def set_chat_language(self, chat: str, language: str) -> None: ...
+    async def save_button(self, call: Call, user: str, chat: str) -> str: ...
+    async def button(self, token: str) -> StoredButton | None: ...
+    async def begin(self, request: Request) -> int: ...
+    async def finish(self, usage: int, outcome: str, seconds: float) -> None: ...
+    async def export(self, user: str) -> dict[str, Any]: ...
+    async def forget(self, user: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPicture:
+    """A checked picture: its encoded bytes and what the check found."""
+
+    data: bytes
+    facts: PictureFacts
+
+
+@dataclass(slots=True)
+class Services:
+    """Handed to every handler.
+
+    `about` holds facts that replies mention (source link, limits, profile), by name.
+    """
+
+    queue: InferenceQueue
+    memory: Memory
+    studio: Studio
+    runs: Runs
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    async def open_picture(self, picture: Picture) -> OpenPicture:
+        """Fetch and check a picture.
+
+        Raises:
+            PictureGone, PictureTooLarge: from the platform.
+            PictureError: it is not a picture that can be used.
+        """
+        data = await picture.fetch()
+        return OpenPicture(data, await self.studio.run(inspect, data))
+
+    @asynccontextmanager
+    async def submit(self, request: Request, task: str, payload: Any) -> AsyncIterator[Ticket]:
+        """A ticket for a job in the requester's name; leaving the block cancels it."""
+        job = Job(task=task, payload=payload, owner=Owner(request.user, request.chat))
+        async with self.queue.submit(job) as ticket:
+            with self.runs.watching(ticket):
+                yield ticket
+
+
+__all__ = ["Memory", "OpenPicture", "ReplyAddress", "Services", "StoredButton"]

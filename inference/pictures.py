@@ -1,0 +1,126 @@
+"""Reading pictures that strangers sent. The one place where bytes become pixels.
+
+`decode` is used wherever a picture is opened (the check at the door, the model, the drawing), so
+all of them see the same upright RGB pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 64_000_000  # a 64-megapixel photo is 192 MB as RGB; more is refused
+MAX_SIDE = 20_000  # pixels
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF")
+
+
+class PictureError(Exception):
+    """The bytes cannot be used as a picture.
+
+    `reason` is one of "empty", "svg", "pdf", "heic", "unknown", "broken", "too-many-pixels",
+    "too-small"; `facts` are numbers for the sentence.
+    """
+
+    def __init__(self, reason: str, **facts: Any) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.facts = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.reason, self.facts)
+
+
+def _rebuild(reason: str, facts: dict[str, Any]) -> PictureError:
+    return PictureError(reason, **facts)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What the check found. `width` × `height` are pixels after turning it upright."""
+
+    width: int
+    height: int
+    format: str
+    frames: int = 1
+    turned: bool = False  # the camera's orientation was applied
+
+
+def decode(data: bytes) -> Image.Image:
+    """Upright RGB pixels of the first frame; transparency lies on white.
+
+    Raises:
+        PictureError: for anything that is not a whole, reasonably sized picture.
+    """
+    return _open(data)[0]
+
+
+def inspect(data: bytes) -> PictureFacts:
+    """Decode the whole picture once and say what it is.
+
+    Raises:
+        PictureError: as `decode`.
+    """
+    return _open(data)[1]
+
+
+def _open(data: bytes) -> tuple[Image.Image, PictureFacts]:
+    if not data:
+        raise PictureError("empty")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of bombs at half its limit; ours is checked below, before any pixel.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+            _check_size(picture)
+            frames = getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
+            turned = picture.getexif().get(0x0112, 1) not in (0, 1)
+            picture.seek(0)
+            picture.load()
+            upright = ImageOps.exif_transpose(picture) if turned else picture
+            rgb = _to_rgb(upright)
+    except Image.DecompressionBombError as error:
+        raise PictureError("too-many-pixels", megapixels=MAX_PIXELS // 1_000_000) from error
+    except UnidentifiedImageError as error:
+        raise PictureError(_what_else(data)) from error
+    except PictureError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        raise PictureError("broken") from error
+    facts = PictureFacts(rgb.width, rgb.height, picture.format or "", frames, turned)
+    return rgb, facts
+
+
+def _check_size(picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise PictureError("too-many-pixels", megapixels=MAX_PIXELS // 1_000_000)
+    if min(width, height) < 8:
+        raise PictureError("too-small")
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        # 16-bit grey: Pillow's own conversion clips at 255 instead of scaling.
+        picture = picture.convert("I").point(lambda value: value / 257).convert("L")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        alpha = picture.convert("RGBA")
+        white = Image.new("RGBA", alpha.size, "white")
+        return Image.alpha_composite(white, alpha).convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _what_else(data: bytes) -> str:
+    """What a file that is no picture seems to be, so that the sentence can help."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"%pdf"):
+        return "pdf"
+    if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in data[:4096].lower():
+        return "svg"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+        return "heic"
+    return "unknown"
