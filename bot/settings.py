@@ -87,7 +87,9 @@ class Settings(BaseSettings):
     )
 
     language: Literal["tr", "en"] = "tr"
-    data_folder_setting: str = Field("", validation_alias=AliasChoices("data_folder", "TADIM_DATA_FOLDER"))
+    data_folder_setting: str = Field(
+        "", validation_alias=AliasChoices("data_folder", "TADIM_DATA_FOLDER")
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     source: str = "https://github.com/gaih/derin-ogrenme-tadim-turu"
     web: Web = Web()

@@ -44,9 +44,7 @@ def parse(line: str) -> Parsed:
     if command is None:
         meant = nearest(typed)
         if meant:
-            raise UserError(
-                "error-command-meant", typed=typed[:32], command=Message(meant.name)
-            )
+            raise UserError("error-command-meant", typed=typed[:32], command=Message(meant.name))
         raise UserError("error-command-unknown", typed=typed[:32])
     return Parsed(command, _arguments(command, rest))
 

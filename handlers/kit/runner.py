@@ -25,8 +25,9 @@ from handlers.kit.request import Call, Picture, Request
 from locales import Message
 
 if TYPE_CHECKING:
-    from handlers.kit.services import Services
     from inference.queue import Ticket
+
+    from handlers.kit.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +184,7 @@ def _finished(reply: Reply, run: Run) -> Reply:
     blocks = reply.blocks
     if reply.credit:
         key = "credit-stand-in" if reply.credit.stand_in_for else "credit"
-        note = Message(
-            key, model=reply.credit.model, original=reply.credit.stand_in_for or ""
-        )
+        note = Message(key, model=reply.credit.model, original=reply.credit.stand_in_for or "")
         blocks = (*blocks, Note(note))
     return replace(reply, blocks=blocks, buttons=tuple(buttons))
 

@@ -13,8 +13,9 @@ from inference.jobs import Job, Owner
 from inference.pictures import PictureFacts, inspect
 
 if TYPE_CHECKING:
-    from handlers.kit.runner import Runs
     from inference.queue import InferenceQueue, Ticket
+
+    from handlers.kit.runner import Runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,165 @@
+"""What all frontends share: the way from a platform event to a `Run`.
+
+A frontend turns an event into a `Visitor` and either a typed line, a command with raw arguments, or
+a pressed button; the hub does the rest, alike for every platform.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from bot.settings import Settings
+from handlers.kit import runner
+from handlers.kit.errors import UserError
+from handlers.kit.parsing import parse
+from handlers.kit.reply import Reply
+from handlers.kit.request import (
+    Call,
+    Picture,
+    PictureGone,
+    PictureRef,
+    ReplyAddress,
+    Request,
+)
+from handlers.kit.runner import Run
+from handlers.kit.services import Services
+from locales import language_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who is there, where, and where the answer goes.
+
+    `user` and `chat` are "platform:id". `client_language` is the IETF tag that the person's client
+    sent, if any; `chat_tag` that of the chat (a guild's locale). `public`: others read along.
+    """
+
+    user: str
+    chat: str
+    address: ReplyAddress
+    user_name: str = ""
+    client_language: str | None = None
+    chat_tag: str | None = None
+    public: bool = False
+
+
+class Frontend(ABC):
+    """One platform. The app starts it, stops it, and asks it for pictures and to send notices."""
+
+    platform: str
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connect; return once events arrive. Raises `FrontendError` with one clear sentence."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop taking commands, then disconnect. Runs under way are not this method's business."""
+
+    @abstractmethod
+    async def fetch(self, ref: PictureRef) -> bytes:
+        """The bytes of a picture that this frontend once named.
+
+        Raises:
+            PictureGone: the platform has it no more.
+            PictureTooLarge: it is over the limit; noticed before all of it is read.
+        """
+
+    @abstractmethod
+    async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
+        """Post a reply that answers no event (a notice, an answer after a deadline)."""
+
+
+class FrontendError(Exception):
+    """The frontend cannot start; the text is one clear sentence for the operator."""
+
+
+class NotYours(UserError):
+    """A button that belongs to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("error-button-not-yours")
+
+
+@dataclass
+class Hub:
+    """The meeting point of frontends, handlers and memory."""
+
+    services: Services
+    settings: Settings
+    frontends: dict[str, Frontend] = field(default_factory=dict)
+
+    async def language(self, visitor: Visitor) -> str:
+        """Explicit /language > the person's client > the chat > the configuration.
+
+        In public, the chat's own language goes before the client's: others read along.
+        """
+        memory = self.services.memory
+        chosen = await memory.language(visitor.user)
+        chat = await memory.chat_language(visitor.chat) or language_of(visitor.chat_tag)
+        client = language_of(visitor.client_language)
+        candidates = (chosen, chat, client) if visitor.public else (chosen, client, chat)
+        return next((language for language in candidates if language), self.settings.language)
+
+    def picture(self, ref: PictureRef) -> Picture:
+        """A picture whose bytes come from the frontend that named it."""
+        return Picture(ref, partial(self._fetch, ref))
+
+    async def _fetch(self, ref: PictureRef) -> bytes:
+        frontend = self.frontends.get(ref.platform)
+        if frontend is None:
+            raise PictureGone
+        return await frontend.fetch(ref)
+
+    async def call(self, visitor: Visitor, call: Call) -> Run:
+        """Run a command with raw arguments (a form, an option list, a stored call)."""
+        request = Request(
+            command=call.command,
+            arguments=self._revive(call.arguments),
+            user=visitor.user,
+            chat=visitor.chat,
+            language=await self.language(visitor),
+            address=visitor.address,
+            user_name=visitor.user_name,
+            public=visitor.public,
+        )
+        return runner.start(request, self.services)
+
+    async def line(self, visitor: Visitor, line: str, picture: PictureRef | None = None) -> Run:
+        """Run a typed line such as `/algıla güven:0,4`, with the picture that came along.
+
+        Raises:
+            UserError: not a command, or an unknown one.
+        """
+        parsed = parse(line)
+        arguments: dict[str, Any] = dict(parsed.arguments)
+        if picture is not None and parsed.command.picture is not None:
+            arguments[parsed.command.picture.name] = {"picture": picture.to_json()}
+        return await self.call(visitor, Call(parsed.command.name, arguments))
+
+    async def press(self, visitor: Visitor, token: str) -> Run:
+        """Run the call behind a button. A button that starts work answers to its owner only.
+
+        Raises:
+            NotYours: somebody else's button.
+            UserError: the store knows no such button (any more).
+        """
+        stored = await self.services.memory.button(token)
+        if stored is None:
+            raise UserError("error-button-gone")
+        if stored.user != visitor.user:
+            raise NotYours
+        return await self.call(visitor, stored.call)
+
+    def _revive(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Raw arguments with stored picture references made into pictures again."""
+        return {
+            name: self.picture(PictureRef.from_json(value["picture"]))
+            if isinstance(value, Mapping) and "picture" in value
+            else value
+            for name, value in arguments.items()
+        }

@@ -1,0 +1,119 @@
+"""An in-process world for handler tests: a memory in a dict, a platform in a list, no network."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from handlers.kit import runner
+from handlers.kit.reply import Reply
+from handlers.kit.request import Call, Picture, PictureGone, PictureRef, ReplyAddress, Request
+from handlers.kit.runner import Runs
+from handlers.kit.services import Services, StoredButton
+from handlers.kit.studio import Studio
+from locales import words
+
+
+@dataclass
+class FakeMemory:
+    """`handlers.kit.services.Memory` without a database."""
+
+    languages: dict[str, str] = field(default_factory=dict)
+    chats: dict[str, str] = field(default_factory=dict)
+    buttons: dict[str, StoredButton] = field(default_factory=dict)
+    usage: list[dict[str, Any]] = field(default_factory=list)
+
+    async def language(self, user: str) -> str | None:
+        return self.languages.get(user)
+
+    async def set_language(self, user: str, language: str) -> None:
+        self.languages[user] = language
+
+    async def chat_language(self, chat: str) -> str | None:
+        return self.chats.get(chat)
+
+    async def set_chat_language(self, chat: str, language: str) -> None:
+        self.chats[chat] = language
+
+    async def save_button(self, call: Call, user: str, chat: str) -> str:
+        token = secrets.token_urlsafe(9)
+        self.buttons[token] = StoredButton(call, user, chat)
+        return token
+
+    async def button(self, token: str) -> StoredButton | None:
+        return self.buttons.get(token)
+
+    async def begin(self, request: Request) -> int:
+        self.usage.append({"user": request.user, "command": request.command, "outcome": None})
+        return len(self.usage) - 1
+
+    async def finish(self, usage: int, outcome: str, seconds: float) -> None:
+        self.usage[usage] |= {"outcome": outcome, "seconds": seconds}
+
+    async def export(self, user: str) -> dict[str, Any]:
+        return {
+            "language": self.languages.get(user),
+            "usage": [entry for entry in self.usage if entry["user"] == user],
+        }
+
+    async def forget(self, user: str) -> None:
+        self.languages.pop(user, None)
+        self.usage = [entry for entry in self.usage if entry["user"] != user]
+        self.buttons = {t: b for t, b in self.buttons.items() if b.user != user}
+
+
+def picture(data: bytes | None, name: str = "photo") -> Picture:
+    """A picture with these bytes; None: it is gone."""
+
+    async def fetch() -> bytes:
+        if data is None:
+            raise PictureGone
+        return data
+
+    return Picture(PictureRef("fake", {"name": name}), fetch)
+
+
+@dataclass
+class FakePlatform:
+    """A person in a chat. `await platform.ask("detect", picture=…)` gives the final reply."""
+
+    services: Services
+    language: str = "en"
+    user: str = "fake:ada"
+    chat: str = "fake:room"
+    states: list[Reply] = field(default_factory=list)
+
+    def request(self, command: str, **arguments: Any) -> Request:
+        return Request(
+            command=command,
+            arguments=arguments,
+            user=self.user,
+            chat=self.chat,
+            language=self.language,
+            address=ReplyAddress("fake", {"chat": self.chat}),
+        )
+
+    async def ask(self, command: str, **arguments: Any) -> Reply:
+        self.states = []
+        async for reply in runner.start(self.request(command, **arguments), self.services):
+            self.states.append(reply)
+        return self.states[-1]
+
+    def read(self, reply: Reply, language: str | None = None) -> str:
+        """The words of a reply as the reader sees them."""
+        from bot.presenting import render_blocks
+
+        blocks = render_blocks(reply, language or self.language)
+        return "\n".join(block.text for block in blocks)
+
+    def labels(self, reply: Reply) -> list[str]:
+        say = words(self.language)
+        return [say(button.label) for button in reply.buttons]
+
+
+def services(queue: Any, **about: Any) -> Services:
+    """Services around a queue, real or fake. Close `services.studio` afterwards."""
+    return Services(
+        queue=queue, memory=FakeMemory(), studio=Studio(), runs=Runs(), about=dict(about)
+    )
