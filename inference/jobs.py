@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The job waits. `position` counts from 1; `eta` is seconds until its result, None if unknown."""
+    """The job waits. `position` counts from 1; `eta`: seconds until its result, if known."""
 
     position: int
     waiting: int

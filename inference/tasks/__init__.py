@@ -29,10 +29,10 @@ class Variant:
     weights: tuple[str, ...] = ()
     memory: int = 0
     max_batch: int = 1
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _everything_alike(payload: Any) -> Hashable:
+def _no_key(payload: Any) -> Hashable:
     return None
 
 
@@ -56,8 +56,8 @@ class Task:
     long: bool = False
     continuous: bool = False
     timeout: float = 120.0
-    batch_key: Callable[[Any], Hashable] = _everything_alike
-    share_key: Callable[[Any], Hashable] = _everything_alike
+    batch_key: Callable[[Any], Hashable] = _no_key
+    share_key: Callable[[Any], Hashable] = _no_key
 
     def variant(self, profile: str) -> Variant:
         """The checkpoint of a profile; `full` falls back on `embedded` where both are the same."""

@@ -1,0 +1,134 @@
+"""The main process's view of one worker process: start it, talk to it, replace it when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from inference import worker
+from inference.wire import Frame, LoopEnd
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2  # seconds before the first restart; doubled while the worker dies at birth
+LONGEST_PAUSE = 30.0
+HOPELESS_AFTER = 4  # deaths at birth in a row after which waiting jobs are told
+STOP_GRACE = 3.0  # seconds a worker has to end by itself
+
+
+class Supervisor:
+    """Keeps one worker process alive.
+
+    `heard(frame)` is called in the loop for every frame; `lost(reason)` once for every death.
+    """
+
+    def __init__(
+        self,
+        options: worker.WorkerOptions,
+        heard: Callable[[Frame], None],
+        lost: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._on_frame = heard
+        self._on_lost = lost
+        self._process: Any = None
+        self._end: LoopEnd | None = None
+        self._closing = False
+        self._deaths_at_birth = 0
+        self.ready = False
+        self.device = ""
+        self._task = asyncio.create_task(self._open(), name=f"worker {options.room}")
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def hopeless(self) -> bool:
+        """It has died several times in a row before it was ready."""
+        return self._deaths_at_birth >= HOPELESS_AFTER
+
+    def send(self, message: Frame) -> None:
+        """Pass a message on; lost if the worker is dead (`lost` tells)."""
+        if self._end:
+            self._end.send(message)
+
+    def kill(self, reason: str) -> None:
+        """End a worker that does not listen; it is replaced."""
+        log.warning("worker %s is killed: %s", self._options.room, reason)
+        if self._process and self._process.is_alive():
+            self._process.kill()
+
+    async def close(self) -> None:
+        """Ask it to end, then insist."""
+        self._closing = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._process is None:
+            return
+        self.send(("stop",))
+        await asyncio.to_thread(self._process.join, STOP_GRACE)
+        if self._process.is_alive():
+            self._process.kill()
+            await asyncio.to_thread(self._process.join, STOP_GRACE)
+        if self._end:
+            self._end.close()
+        self._process.close()
+        self._process = None
+
+    async def _open(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            context = multiprocessing.get_context("spawn")
+            process = context.Process(
+                target=worker.main,
+                args=(theirs, self._options),
+                name=f"tadim-{self._options.room}",
+                daemon=True,
+            )
+            # Spawning forks and executes; in a thread, so that the loop does not stop for it.
+            await asyncio.to_thread(process.start)
+            self._process = process
+            ours.setblocking(False)
+            loop = asyncio.get_running_loop()
+            _, self._end = await loop.create_connection(
+                lambda: LoopEnd(self._received, self._connection_lost), sock=ours
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _received(self, frame: list[Frame]) -> None:
+        if frame and frame[0][0] == "ready":
+            self.ready = True
+            self.device = frame[0][1]
+            self._deaths_at_birth = 0
+        self._on_frame(frame)
+
+    def _connection_lost(self) -> None:
+        if self._closing:
+            return
+        if not self.ready:
+            self._deaths_at_birth += 1
+        self.ready = False
+        self._task = asyncio.create_task(self._replace(), name=f"worker {self._options.room}")
+
+    async def _replace(self) -> None:
+        process, self._process, self._end = self._process, None, None
+        if process.is_alive():
+            process.kill()
+        await asyncio.to_thread(process.join, STOP_GRACE)
+        reason = f"worker {self._options.room} ended with code {process.exitcode}"
+        process.close()
+        log.error("%s", reason)
+        self._on_lost(reason)
+        births = self._deaths_at_birth
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**births) if births else 0.0
+        await asyncio.sleep(pause)
+        await self._open()
