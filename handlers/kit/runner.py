@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handlers.kit.errors import explain
@@ -25,9 +26,8 @@ from handlers.kit.request import Call, Picture, Request
 from locales import Message
 
 if TYPE_CHECKING:
-    from inference.queue import Ticket
-
     from handlers.kit.services import Services
+    from inference.queue import Ticket
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +84,21 @@ class Run:
 
 @dataclass
 class Runs:
-    """The runs under way, for /queue, /cancel and the drain at shutdown."""
+    """The runs under way, for /queue, /cancel and the drain at shutdown.
+
+    A run leaves `by_id` when its final reply is out *and* its usage is noted.
+    """
 
     by_id: dict[str, Run] = field(default_factory=dict)
 
     def of(self, user: str) -> list[Run]:
-        """A user's runs, oldest first."""
-        return [run for run in self.by_id.values() if run.request.user == user]
+        """A user's runs that have no final reply yet, oldest first; not the one that asks."""
+        mine = _current.get(None)
+        return [
+            run
+            for run in self.by_id.values()
+            if run.request.user == user and run.final is None and run is not mine
+        ]
 
     @contextmanager
     def watching(self, ticket: Ticket) -> Iterator[None]:
@@ -119,16 +127,29 @@ def start(request: Request, services: Services) -> Run:
     run = Run(request, command)
     services.runs.by_id[run.id] = run
     run._task = asyncio.create_task(_execute(run, services), name=f"/{command.name} {run.id}")
+    run._task.add_done_callback(partial(_settle, run, services))
     return run
+
+
+def _settle(run: Run, services: Services, task: asyncio.Task[None]) -> None:
+    """See to a final reply even where `_execute` could not: cancelled before its first step."""
+    services.runs.by_id.pop(run.id, None)
+    if run.final is None:
+        error = None if task.cancelled() else task.exception()
+        reply = explain(error, run.command.name) if error else Reply.say("cancelled")
+        run.publish(_finished(reply, run))
 
 
 async def _execute(run: Run, services: Services) -> None:
     _current.set(run)
     request, command = run.request, run.command
-    usage, outcome = None, "failed"
+    usage: asyncio.Future[int] | None = None
+    outcome = "failed"
     try:
         arguments = bind(command.parameters, request.arguments, request.language)
-        usage = await services.memory.begin(request)
+        # Shielded, so that a run cancelled right here still learns the number to finish under.
+        usage = asyncio.ensure_future(services.memory.begin(request))
+        await asyncio.shield(usage)
         async with aclosing(command.handler(request, services, **arguments)) as states:  # type: ignore[type-var]
             held: Reply | None = None
             async for reply in states:
@@ -149,17 +170,23 @@ async def _execute(run: Run, services: Services) -> None:
         # The task was cancelled by /cancel, a button, a vanished client or the drain.
         run.publish(_finished(Reply.say("cancelled"), run))
         outcome = "cancelled"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
+        # The boundary: whatever a handler raises becomes one sentence; explain() logs the rest.
         run.publish(_finished(explain(error, command.name), run))
     finally:
-        del services.runs.by_id[run.id]
         if usage is not None:
             await _note_usage(services, usage, outcome, time.monotonic() - run.started)
 
 
-async def _note_usage(services: Services, usage: int, outcome: str, seconds: float) -> None:
+async def _note_usage(
+    services: Services, usage: asyncio.Future[int], outcome: str, seconds: float
+) -> None:
     try:
-        await services.memory.finish(usage, outcome, seconds)
+        number = await usage
+    except Exception:  # noqa: BLE001
+        return  # the run failed of this very error and has said so
+    try:
+        await services.memory.finish(number, outcome, seconds)
     except Exception:
         # The answer is out; a full disk must not turn it into a failure.
         log.exception("could not note the usage")
