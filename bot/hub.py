@@ -141,8 +141,12 @@ class Hub:
             arguments[parsed.command.picture.name] = {"picture": picture.to_json()}
         return await self.call(visitor, Call(parsed.command.name, arguments))
 
-    async def press(self, visitor: Visitor, token: str) -> Run:
+    async def press(
+        self, visitor: Visitor, token: str, more: Mapping[str, Any] | None = None
+    ) -> Run:
         """Run the call behind a button. A button that starts work answers to its owner only.
+
+        `more` are raw arguments that the reader was asked for after pressing.
 
         Raises:
             NotYours: somebody else's button.
@@ -153,7 +157,8 @@ class Hub:
             raise UserError("error-button-gone")
         if stored.user != visitor.user:
             raise NotYours
-        return await self.call(visitor, stored.call)
+        arguments = {**stored.call.arguments, **(more or {})}
+        return await self.call(visitor, Call(stored.call.command, arguments))
 
     def _revive(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Raw arguments with stored picture references made into pictures again."""
