@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent
 class Message:
     """A message key with its arguments; rendered per reader.
 
-    Arguments are text, numbers, other `Message`s, `Label`s or `Listing`s.
+    Arguments are text, numbers, other `Message`s, `Label`s, `Listing`s or `Lines`.
     """
 
     key: str
@@ -64,6 +64,13 @@ class Listing:
     items: Sequence[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Items one below the other."""
+
+    items: Sequence[Any]
+
+
 class UnknownMessage(KeyError):
     """No such message key: a mistake of ours, found by the tests before a reader finds it."""
 
@@ -90,7 +97,7 @@ class Words:
         return attribute in message.attributes if attribute else message.value is not None
 
     def __call__(self, thing: Any) -> str:
-        """Render a `Message`, `Label`, `Listing` or plain text.
+        """Render a `Message`, `Label`, `Listing`, `Lines` or plain text.
 
         Raises:
             UnknownMessage: no such key in this language.
@@ -103,6 +110,8 @@ class Words:
                 return self.label(thing.table, thing.name, thing.count)
             case Listing():
                 return format_list([self(item) for item in thing.items], locale=self.language)
+            case Lines():
+                return "\n".join(self(item) for item in thing.items)
             case _:
                 return str(thing)
 
@@ -120,7 +129,7 @@ class Words:
         message = self._bundle.get_message(name)
         pattern = message.attributes[attribute] if attribute else message.value
         rendered = {
-            argument: self(value) if isinstance(value, Message | Label | Listing) else value
+            argument: self(value) if isinstance(value, Message | Label | Listing | Lines) else value
             for argument, value in arguments.items()
         }
         text, errors = self._bundle.format_pattern(pattern, rendered)

@@ -17,7 +17,7 @@ from handlers.kit.reply import (
 )
 from handlers.kit.request import Call, Picture, Request
 from handlers.kit.services import Services
-from locales import Label, Listing, Message
+from locales import Label, Lines, Listing, Message
 
 __all__ = [
     "Button",
@@ -30,6 +30,7 @@ __all__ = [
     "Generated",
     "Image",
     "Label",
+    "Lines",
     "Listing",
     "Message",
     "Note",

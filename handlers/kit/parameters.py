@@ -11,8 +11,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from fluent.runtime.types import FluentNumber, fluent_number
 
 from handlers.kit.errors import UserError
 from handlers.kit.request import Picture
@@ -90,55 +93,72 @@ class Parameter:
         return raw
 
     def _to_text(self, raw: Any, language: str) -> str:
-        value = unicodedata.normalize("NFC", str(raw)).replace("\r\n", "\n").strip()
+        if not isinstance(raw, str | int | float):
+            raise UserError("error-text-expected", parameter=self._named())
         limits = self.text or Text()
-        if len(value) < limits.shortest:
+        # Composing shortens a text to a third at most; longer ones need not be composed to tell.
+        text = str(raw)
+        if len(text) <= 3 * limits.longest + 1000:
+            text = _compose(text).replace("\r\n", "\n").strip()
+        if len(text) < limits.shortest or (limits.shortest and _is_blank(text)):
             raise UserError("error-text-empty", parameter=self._named())
-        if len(value) > limits.longest:
+        if len(text) > limits.longest:
             raise UserError(
                 "error-text-too-long",
                 parameter=self._named(),
-                length=len(value),
+                length=len(text),
                 longest=limits.longest,
             )
-        if _INVISIBLE.search(value):
+        if _INVISIBLE.search(text):
             raise UserError("error-text-invisible", parameter=self._named())
-        return value
+        return text
 
     def _to_integer(self, raw: Any, language: str) -> int:
+        if isinstance(raw, str):
+            typed = raw.strip().translate(_MINUS)
+            if _GROUPED.fullmatch(typed):  # 1.000 and 1,000 are a thousand, not one
+                typed = re.sub(r"[.,]", "", typed)
+            # Through int, not float: a seed of 17 digits keeps all of them.
+            raw = int(typed) if _WHOLE.fullmatch(typed) else raw
         number = self._number(raw)
-        if not number.is_integer():
+        if not float(number).is_integer():
             raise UserError("error-number-whole", parameter=self._named())
         return int(number)
 
     def _to_number(self, raw: Any, language: str) -> float:
-        return self._number(raw)
+        return float(self._number(raw))
 
-    def _number(self, raw: Any) -> float:
-        try:
-            number = float(str(raw).strip().translate(_NUMBER_SIGNS))
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or len(str(raw)) > 40:
+    def _number(self, raw: Any) -> int | float:
+        """The finite number that was typed or sent, within the parameter's range."""
+        number: int | float = math.nan
+        if isinstance(raw, int | float) and not isinstance(raw, bool):
+            number = raw
+        elif isinstance(raw, str) and len(raw) <= 40:
+            with suppress(ValueError):
+                number = float(raw.strip().translate(_NUMBER_SIGNS))
+        if not -_LARGEST <= number <= _LARGEST:
             raise UserError("error-number-expected", parameter=self._named())
         limits = self.range
         if limits and not limits.low <= number <= limits.high:
             raise UserError(
-                "error-number-range", parameter=self._named(), low=limits.low, high=limits.high
+                "error-number-range",
+                parameter=self._named(),
+                low=exact(limits.low),
+                high=exact(limits.high),
             )
         return number
 
     def _to_boolean(self, raw: Any, language: str) -> bool:
         if isinstance(raw, bool):
             return raw
-        typed = fold(str(raw))
+        typed = fold(_short(raw))
         for value, names in _BOOLEANS.items():
             if typed in names:
                 return value
         raise UserError("error-boolean-expected", parameter=self._named())
 
     def _to_choice(self, raw: Any, language: str) -> str:
-        typed = fold(str(raw).strip())
+        typed = fold(_short(raw))
         for value in self.choices:
             names = {fold(value), *(fold(self.choice_title(value, lang)) for lang in LANGUAGES)}
             if typed in names:
@@ -154,11 +174,55 @@ class Parameter:
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
 )
+_MINUS = str.maketrans({"−": "-"})
 _NUMBER_SIGNS = str.maketrans({",": ".", "−": "-", "_": "x"})
+_WHOLE = re.compile(r"[+-]?\d{1,40}")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+|[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+_LARGEST = 10.0**40  # beyond it nothing is meant; keeps infinity and endless digits out
 _BOOLEANS = {
     True: {"true", "yes", "on", "1", "evet", "acik", "dogru"},
     False: {"false", "no", "off", "0", "hayir", "kapali", "yanlis"},
 }
+
+_BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories that leave nothing to see
+_MARKS_IN_A_ROW = 30  # as in Unicode's stream-safe text format
+_HIDDEN_MARKS = "\u0f73\u0f75\u0f81"  # these say they are letters but decompose into marks
+
+
+def _compose(text: str) -> str:
+    """The text in normal form C, with at most 30 combining marks in a row.
+
+    Normalising takes time quadratic in the number of marks in a row: without the limit 100,000 of
+    them would hold the event loop for seconds.
+    """
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) or letter in _HIDDEN_MARKS else 0
+        if marks <= _MARKS_IN_A_ROW:
+            kept.append(letter)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _is_blank(text: str) -> bool:
+    return all(unicodedata.category(letter) in _BLANK for letter in text)
+
+
+def _short(raw: Any) -> str:
+    """A word somebody typed, cut before anything is computed on it."""
+    return raw[:200].strip() if isinstance(raw, str) else str(raw)[:200]
+
+
+def echo(typed: str, longest: int = 40) -> str:
+    """What somebody typed, fit to be shown in a sentence of ours: short, nothing invisible."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", typed[:longest])
+
+
+def exact(number: float) -> FluentNumber:
+    """A number for a message that shows all its digits; by default Fluent shows three decimals."""
+    return fluent_number(number, maximumFractionDigits=12)
 
 
 def parameters_of(command: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
@@ -176,14 +240,17 @@ def parameters_of(command: str, function: Callable[..., Any]) -> tuple[Parameter
 
 
 def _parameter(command: str, name: str, hint: Any, default: Any) -> Parameter:
-    extras: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        extras = tuple(rest)
-    # `X | None` is an optional X.
-    options = [option for option in get_args(hint) if option is not type(None)]
-    if type(None) in get_args(hint) and len(options) == 1:
-        hint = options[0]
+    extras: list[Any] = []
+    # `X | None` is an optional X; either may stand inside the other.
+    while True:
+        options = [option for option in get_args(hint) if option is not type(None)]
+        if get_origin(hint) is Annotated:
+            hint, *more = get_args(hint)
+            extras += more
+        elif type(None) in get_args(hint) and len(options) == 1:
+            hint = options[0]
+        else:
+            break
     limits = next((extra for extra in extras if isinstance(extra, Range)), None)
     text = next((extra for extra in extras if isinstance(extra, Text)), None)
     choice = next((extra for extra in extras if isinstance(extra, Choice)), None)
@@ -229,7 +296,7 @@ def bind(
     known = {parameter.name for parameter in parameters}
     for name in raw:
         if name not in known:
-            raise UserError("error-parameter-unknown", name=name[:40])
+            raise UserError("error-parameter-unknown", name=echo(name))
     arguments = {
         parameter.name: parameter.convert(raw[parameter.name], language)
         for parameter in parameters

@@ -9,12 +9,14 @@ import re
 from dataclasses import dataclass
 
 from handlers.kit.errors import UserError
-from handlers.kit.registry import Command, find, nearest, parameter_named
-from locales import Message
+from handlers.kit.parameters import echo
+from handlers.kit.registry import Command, parameter_named, require
 
 _COMMAND = re.compile(r"\s*/(?P<name>[^\s@:]+)(?:@\w+)?\s*(?P<rest>.*)", re.DOTALL)
+# A name may be typed with combining marks (macOS does), and phones make quotation marks curly.
 _NAMED = re.compile(
-    r'(?<!\S)(?P<name>[^\W\d][\w-]*):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))', re.UNICODE
+    r"(?<!\S)(?P<name>[^\W\d][\w\u0300-\u036f-]{0,63}):"
+    r'(?:"(?P<straight>[^"]*)"|“(?P<curly>[^“”]*)”|(?P<plain>[^\s"“]\S*))[^\S\n]?'
 )
 
 
@@ -30,40 +32,38 @@ def parse(line: str) -> Parsed:
     """Read one typed command.
 
     `name:value` or `name:"two words"` sets a parameter, in either language's names; everything
-    else is free text for the first text parameter. A colon after a word that is no parameter
-    belongs to the text.
+    else is free text for the first text parameter (whose own name may stand before it). A colon
+    after a word that is no parameter belongs to the text.
 
     Raises:
-        UserError: no slash command, or an unknown one (the sentence suggests the nearest).
+        UserError: no slash command, an unknown one (the sentence suggests the nearest), or text
+            that no parameter takes.
     """
     match = _COMMAND.match(line)
     if not match:
         raise UserError("error-not-a-command")
-    typed, rest = match["name"], match["rest"]
-    command = find(typed)
-    if command is None:
-        meant = nearest(typed)
-        if meant:
-            raise UserError("error-command-meant", typed=typed[:32], command=Message(meant.name))
-        raise UserError("error-command-unknown", typed=typed[:32])
-    return Parsed(command, _arguments(command, rest))
+    command = require(match["name"])
+    return Parsed(command, _arguments(command, match["rest"]))
 
 
 def _arguments(command: Command, rest: str) -> dict[str, str]:
     arguments: dict[str, str] = {}
+    target = command.first_text
 
     def take(match: re.Match[str]) -> str:
         parameter = parameter_named(command, match["name"])
         if parameter is None or parameter.kind == "picture":
             return match[0]
-        quoted = match["quoted"]
-        arguments[parameter.name] = match["plain"] if quoted is None else quoted
+        if parameter == target and match["plain"]:
+            # `text:two words` without quotation marks: the second word belongs to it too.
+            return match[0].partition(":")[2]
+        quoted = match["straight"] if match["curly"] is None else match["curly"]
+        arguments[parameter.name] = match["plain"] or quoted or ""
         return ""
 
     free = _NAMED.sub(take, rest).strip()
     if free:
-        target = command.first_text
-        if target is None:
-            raise UserError("error-text-unexpected", text=free[:40])
-        arguments.setdefault(target.name, free)
+        if target is None or target.name in arguments:
+            raise UserError("error-text-unexpected", text=echo(free))
+        arguments[target.name] = free
     return arguments

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 import handlers
-from handlers.kit.parameters import Parameter, parameters_of
+from handlers.kit.errors import UserError
+from handlers.kit.parameters import Parameter, echo, parameters_of
 from handlers.kit.reply import Reply
 from locales import LANGUAGES, Message, fold, words
 
@@ -110,28 +111,49 @@ def _names() -> Mapping[str, str]:
     names: dict[str, str] = {}
     for entry in commands().values():
         for title in (entry.name, *(entry.title(language) for language in LANGUAGES)):
-            names[fold(title)] = entry.name
+            names[_plain(title)] = entry.name
     return MappingProxyType(names)
+
+
+def _plain(typed: str) -> str:
+    """A command's name for comparisons; Telegram has `az_ornek` where others have `az-örnek`."""
+    return fold(typed.strip()[:64].lstrip("/")).replace("_", "-")
 
 
 def find(typed: str) -> Command | None:
     """The command that somebody typed, in either language, with or without Turkish letters."""
-    name = _names().get(fold(typed.strip().lstrip("/")))
+    name = _names().get(_plain(typed))
     return commands()[name] if name else None
+
+
+def require(typed: str) -> Command:
+    """The command that somebody typed.
+
+    Raises:
+        UserError: there is none; the sentence suggests the nearest.
+    """
+    entry = find(typed)
+    if entry is None:
+        shown = echo(typed.strip().lstrip("/"), 32)
+        meant = nearest(typed)
+        if meant:
+            raise UserError("error-command-meant", typed=shown, command=Message(meant.name))
+        raise UserError("error-command-unknown", typed=shown)
+    return entry
 
 
 def nearest(typed: str) -> Command | None:
     """The command that was probably meant, or None where nothing is near."""
-    near = difflib.get_close_matches(fold(typed.lstrip("/"))[:32], list(_names()), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(_plain(typed)[:32], list(_names()), n=1, cutoff=0.6)
     return commands()[_names()[near[0]]] if near else None
 
 
 def complete(typed: str, language: str, limit: int = 25) -> list[Command]:
     """Commands whose name in any language, or description, holds what was typed so far."""
-    needle = fold(typed.strip().lstrip("/"))
+    needle = _plain(typed)
 
     def rank(entry: Command) -> tuple[int, str]:
-        names = [fold(entry.title(lang)) for lang in (language, *LANGUAGES)]
+        names = [_plain(entry.title(lang)) for lang in (language, *LANGUAGES)]
         if any(name.startswith(needle) for name in names):
             return (0, "")
         if any(needle in name for name in names):
@@ -144,7 +166,7 @@ def complete(typed: str, language: str, limit: int = 25) -> list[Command]:
 
 def parameter_named(entry: Command, typed: str) -> Parameter | None:
     """A command's parameter by its name in either language, or canonical."""
-    wanted = fold(typed)
+    wanted = fold(typed[:64])
     for parameter in entry.parameters:
         titles: list[Any] = [parameter.name, *(parameter.title(lang) for lang in LANGUAGES)]
         if wanted in (fold(title) for title in titles):

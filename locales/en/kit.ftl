@@ -40,6 +40,7 @@ error-command-unknown = There is no /{ $typed }. Type /help for everything I can
 error-parameter-unknown = This command has no setting called “{ $name }”.
 error-text-unexpected = I do not know what to do with “{ $text }” here. Name the setting, as in name:value.
 error-picture-expected = “{ $parameter }” must be a picture.
+error-text-expected = “{ $parameter }” must be text.
 error-text-empty = “{ $parameter }” is empty. Write something there.
 error-text-too-long = “{ $parameter }” has { $length } characters; at most { $longest } fit. Please shorten it.
 error-text-invisible = “{ $parameter }” contains invisible control characters. Retype the text or remove them.

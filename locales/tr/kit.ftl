@@ -34,6 +34,7 @@ error-command-unknown = /{ $typed } diye bir komut yok. Bütün komutlar için /
 error-parameter-unknown = Bu komutun “{ $name }” adlı bir ayarı yok.
 error-text-unexpected = Burada “{ $text }” ile ne yapacağımı bilemedim. Ayarı adıyla yaz: ad:değer.
 error-picture-expected = “{ $parameter }” bir resim olmalı.
+error-text-expected = “{ $parameter }” bir metin olmalı.
 error-text-empty = “{ $parameter }” boş. Oraya bir şey yaz.
 error-text-too-long = “{ $parameter }” { $length } karakter uzunluğunda; en çok { $longest } karakter sığıyor. Lütfen kısalt.
 error-text-invisible = “{ $parameter }” görünmez denetim karakterleri içeriyor. Metni yeniden yaz ya da bunları sil.
