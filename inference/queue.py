@@ -207,7 +207,7 @@ class InferenceQueue:
         self._positions: asyncio.TimerHandle | None = None
         self._closing = False
 
-    # --- the door --------------------------------------------------------------------------------
+    # --- the door -----------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def submit(self, job: Job) -> AsyncIterator[Ticket]:
@@ -256,7 +256,7 @@ class InferenceQueue:
         self._closing = True
         deadline = time.monotonic() + drain
         while self._entries and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 (once, at the very end)
         for entry in list(self._entries.values()):
             self._finish(entry, JobCancelled("shutting down"), "cancelled")
         for chore in self._chores:
@@ -317,7 +317,7 @@ class InferenceQueue:
         if not entry.tickets and entry.number in self._entries:
             self._finish(entry, JobCancelled("nobody waits for it"), "cancelled")
 
-    # --- weights -----------------------------------------------------------------------------------
+    # --- weights ------------------------------------------------------------------------------
 
     def _prepare(self, entry: _Entry) -> None:
         """Put the entry in line once its model's files are there."""
@@ -342,14 +342,13 @@ class InferenceQueue:
             for entry in held:
                 entry.deliver(event)
 
+        def progress(fetching: Fetching) -> None:
+            loop.call_soon_threadsafe(tell, fetching)
+
         def fetch() -> dict[str, Path]:
             return {
                 name: self._weights.path(name)
-                or self._weights.pull(
-                    name,
-                    lambda fetching: loop.call_soon_threadsafe(tell, fetching) and None,
-                    lambda: cancelled or loop.is_closed(),
-                )
+                or self._weights.pull(name, progress, lambda: cancelled or loop.is_closed())
                 for name in variant.weights
             }
 
@@ -369,7 +368,7 @@ class InferenceQueue:
         for entry in self._held.pop(variant.name):
             self._line_up(entry)
 
-    # --- the line ------------------------------------------------------------------------------------
+    # --- the line -----------------------------------------------------------------------------
 
     def _line_up(self, entry: _Entry, *, first: bool = False) -> None:
         room = self._room(entry.task.room)
@@ -440,7 +439,7 @@ class InferenceQueue:
                 self._finish(entry, ModelFailed(f"unsendable payload: {error}"), "failed")
             del room.sessions[session.number]
 
-    # --- what workers say --------------------------------------------------------------------------
+    # --- what workers say ---------------------------------------------------------------------
 
     def _room(self, name: str) -> _Room:
         if name not in self._rooms:
@@ -566,7 +565,7 @@ class InferenceQueue:
         if session.room.sessions.get(session.number) is session and not session.entries:
             worker.kill("it did not let go of a job that had run out of time")
 
-    # --- outcomes --------------------------------------------------------------------------------
+    # --- outcomes -----------------------------------------------------------------------------
 
     def _finish(self, entry: _Entry, outcome: Done | InferenceError, word: str) -> None:
         """The one place where a job ends."""
@@ -596,7 +595,7 @@ class InferenceQueue:
             else:
                 ticket._fail(outcome)
 
-    # --- positions -------------------------------------------------------------------------------
+    # --- positions ----------------------------------------------------------------------------
 
     def _cost(self, task: Task, variant: Variant) -> float | None:
         """Measured device seconds of a job, a running average; None before the first."""

@@ -132,7 +132,7 @@ class Worker:
     ) -> None:
         try:
             model = self._model(variant, files)
-        except Exception as error:  # noqa: BLE001 (a model's load may raise anything)
+        except Exception as error:  # a model's load may raise anything
             log.exception("%s does not load", variant.name)
             failure = ModelUnavailable(f"{variant.name}: {type(error).__name__}: {error}")
             for job in batch:
@@ -202,7 +202,7 @@ class Worker:
             self._say("end", number)
 
     def _batch_failed(self, number: int, jobs: list[JobId], error: Exception) -> None:
-        log.exception("session %d failed", number, exc_info=error)
+        log.error("session %d failed", number, exc_info=error)
         running = self._sessions.pop(number, None)
         if running:
             running.session.close()

@@ -165,7 +165,8 @@ class _Stream:
         if response.status != 200:
             raise _refusal(response.status, response.read())
         text: list[str] = []
-        stopped, timings = "stop", {}
+        stopped = "stop"
+        timings: dict[str, float] = {}
         for line in response:
             if not line.startswith(b"data: {"):
                 continue

@@ -87,3 +87,18 @@ error-id = If you report it, mention the number { $id }.
 # --- buttons
 error-button-not-yours = This button belongs to somebody else. Type the command to get one of your own.
 error-button-gone = I no longer know this button. Type the command again.
+
+# --- numbers up to ten as words
+number-in-words = { $number ->
+    [1] one
+    [2] two
+    [3] three
+    [4] four
+    [5] five
+    [6] six
+    [7] seven
+    [8] eight
+    [9] nine
+    [10] ten
+   *[other] { $number }
+}

@@ -14,7 +14,7 @@ cancelled = İptal edildi.
 
 # --- cevabı kim verdi
 credit = Model: { $model }
-credit-stand-in = Model: { $model }; şu büyük modelin küçük bir vekili: { $original }
+credit-stand-in = Model: { $model } (asıl sistemin küçük bir vekili; asıl sistem: { $original })
 
 # --- her cevapta bulunabilen düğmeler
 button-cancel = İptal
@@ -72,3 +72,18 @@ error-id = Bildirirsen şu numarayı da yaz: { $id }
 # --- düğmeler
 error-button-not-yours = Bu düğme başkasının. Komutu yazarsan sana da bir tane gelir.
 error-button-gone = Bu düğmeyi artık tanımıyorum. Komutu yeniden yaz.
+
+# --- numbers up to ten as words
+number-in-words = { $number ->
+    [1] bir
+    [2] iki
+    [3] üç
+    [4] dört
+    [5] beş
+    [6] altı
+    [7] yedi
+    [8] sekiz
+    [9] dokuz
+    [10] on
+   *[other] { $number }
+}

@@ -1,0 +1,140 @@
+"""The wiring: configuration → store → queue → handlers → frontends; start-up and drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bot.hub import Frontend, FrontendError, Hub
+from bot.pull import open_store
+from bot.settings import Settings
+from bot.store import Store
+from handlers.kit.runner import Runs
+from handlers.kit.services import Services
+from handlers.kit.studio import Studio
+from inference.queue import InferenceQueue, QueueOptions
+from inference.weights import WeightsStore
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10.0  # how long running jobs may finish at shutdown
+LARGER_TEXT_MODEL = "qwen2.5-coder-1.5b-instruct"
+
+
+def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
+    """The queue's options as configured; "auto" takes the larger text model if it was pulled."""
+    chosen = settings.inference.text_model
+    if chosen == "auto":
+        pulled = settings.inference.profile == "embedded" and weights.path(LARGER_TEXT_MODEL)
+        chosen = "embedded-large" if pulled else settings.inference.profile
+    return QueueOptions(
+        profile=settings.inference.profile,
+        device=settings.inference.device,
+        threads=settings.inference.threads,
+        waiting_limit=settings.inference.waiting_limit,
+        waiting_limit_user=settings.inference.waiting_limit_user,
+        cached_results=settings.inference.cached_results,
+        log_folder=settings.data_folder / "logs",
+        variants={"text-generation": chosen},
+    )
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Hub]:
+    """A hub with its store, queue and studio, no frontend yet; closes them in reverse order."""
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.database_url)
+        stack.push_async_callback(store.close)
+        weights = open_store(settings)
+        queue = InferenceQueue(weights, queue_options(settings, weights))
+        stack.push_async_callback(queue.close)
+        studio = Studio()
+        stack.callback(studio.close)
+        about = {"source": settings.source, "profile": settings.inference.profile}
+        yield Hub(Services(queue, store, studio, Runs(), about), settings)
+
+
+def frontends(hub: Hub) -> list[Frontend]:
+    """The frontends that the configuration asks for."""
+    settings = hub.settings
+    chosen: list[Frontend] = []
+    if settings.web.enabled:
+        from bot.web.frontend import WebFrontend
+
+        chosen.append(WebFrontend(hub, settings))
+    if settings.discord_token:
+        from bot.discord.frontend import DiscordFrontend
+
+        chosen.append(DiscordFrontend(hub, settings.discord_token.get_secret_value()))
+    if settings.telegram_token:
+        from bot.telegram.frontend import TelegramFrontend
+
+        chosen.append(TelegramFrontend(hub, settings.telegram_token.get_secret_value()))
+    return chosen
+
+
+async def serve(settings: Settings) -> None:
+    """Run until a signal asks to stop.
+
+    Raises:
+        FrontendError: a frontend cannot start, or there is none.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    async with opened(settings) as hub:
+        chosen = frontends(hub)
+        if not chosen:
+            raise FrontendError(
+                "Nothing to serve: set DISCORD_TOKEN or TELEGRAM_TOKEN, or enable [web]."
+            )
+        started: list[Frontend] = []
+        try:
+            for frontend in chosen:
+                hub.frontends[frontend.platform] = frontend
+                await frontend.start()
+                started.append(frontend)
+            # The page answers already; processes that import torch come after it.
+            await hub.services.queue.start()
+            await stop.wait()
+            log.info("stopping; running jobs have %g s", DRAIN_SECONDS)
+            await _drain(hub)
+        finally:
+            await asyncio.gather(*(frontend.stop() for frontend in started))
+
+
+async def _drain(hub: Hub) -> None:
+    """Let what runs finish; cancel and tell what does not."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DRAIN_SECONDS
+    runs = hub.services.runs.by_id
+    while runs and loop.time() < deadline:
+        await asyncio.sleep(0.1)  # noqa: ASYNC110 (once, at the very end)
+    for run in list(runs.values()):
+        run.cancel()
+    await asyncio.sleep(0.5 if runs else 0)  # presenters bring the last word out
+
+
+def configure_logging(level: str) -> None:
+    """Log lines to standard error, with nobody's token in them."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # These log full URLs, and a Telegram URL holds the token.
+    for name in (
+        "httpx",
+        "httpcore",
+        "telegram",
+        "discord.http",
+        "discord.gateway",
+        "aiohttp.access",
+    ):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,55 @@
+### Words about model weights: why they cannot be had, `tadim pull`, `tadim doctor`.
+
+# --- why weights cannot be had
+error-weights-unknown = There are no weights called “{ $name }”.
+error-weights-unpinned = Nobody has vouched for the file of “{ $name }”, so I will not fetch it. Put its SHA-256 under [weights.pins] in config.toml.
+error-weights-no-network = The weights “{ $name }” have to be downloaded, but no download server answers. Check the network and try again.
+error-weights-gone = The weights “{ $name }” are no longer where they are supposed to be. Please tell the people who run Tadım.
+error-weights-wrong-hash = What came for “{ $name }” was not the file that I expect, so I deleted it. Please tell the people who run Tadım.
+error-weights-no-space = There is no room for the weights “{ $name }”: they need { $megabytes } MB of free disk space.
+error-weights-disk = The folder for the weights cannot be used, so I could not store “{ $name }”. Please tell the people who run Tadım.
+error-weights-cancelled = The download of “{ $name }” was cancelled. The next one goes on from there.
+
+# --- tadim pull
+pull-done = { $name } is here: { $path }
+pull-present = { $name } was here already: { $path }
+pull-known = Perhaps you mean: { $names }.
+pull-interrupted = Stopped. The next pull goes on from here.
+pull-hub = Fetched from the model hub by their own libraries on first use: { $models }.
+
+# --- tadim doctor
+doctor-looking = Looking around…
+doctor-good = Everything Tadım needs is here.
+doctor-bad = Something is missing; the arrows say what to do.
+doctor-absent = not installed
+doctor-python-next = Install Python { $version } or newer.
+doctor-package-next = Run “uv sync”.
+doctor-device = Device
+doctor-device-broken = torch does not start: { $reason }
+doctor-device-other = The setting inference.device asks for { $wanted }; torch finds { $found }.
+doctor-device-next = Set inference.device to "auto", or install the device's driver.
+doctor-memory = Memory
+doctor-memory-found = { $gigabytes } GB, { $cores ->
+    [one] one core
+   *[other] { $cores } cores
+}
+doctor-folder = Data folder
+doctor-folder-open = { $folder }, { $gigabytes } GB free
+doctor-folder-closed = { $folder } cannot be written: { $reason }
+doctor-folder-next = Set data_folder in config.toml to a folder that you may write.
+doctor-weights = Weights
+doctor-weights-here = here, { $megabytes } MB, licence: { $licence }
+doctor-weights-missing = not here yet ({ $megabytes } MB); the first who needs it will wait for the download
+doctor-pins-next = Correct [weights.pins] in config.toml.
+doctor-space = Disk
+doctor-space-short = Too little space is free: the missing weights and the database need { $megabytes } MB.
+doctor-space-next = Make room, or set weights.folder in config.toml to another disk.
+doctor-token-none = not set; this platform stays off
+doctor-token-good = looks right
+doctor-token-bad = set, but it does not look like a token
+doctor-discord-next = Copy the bot's token again: Discord Developer Portal, your application, “Bot”, “Reset Token”.
+doctor-discord-invite = Invite the bot to a server: { $url }
+doctor-telegram-next = Copy the token again: write /mybots to @BotFather, choose the bot, “API Token”.
+doctor-frontends = Platforms
+doctor-frontends-none = Neither Discord nor Telegram nor the web is switched on.
+doctor-frontends-next = Set DISCORD_TOKEN or TELEGRAM_TOKEN, or web.enabled = true in config.toml.

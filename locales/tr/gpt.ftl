@@ -1,0 +1,20 @@
+gpt = gpt
+    .description = Bir dil modeli sana sözcük sözcük cevap verir
+    .text = metin
+    .text-description = Modelin cevaplayacağı ya da sürdüreceği metin
+    .temperature = sıcaklık
+    .temperature-description = 0 hep en olası sözcüğü seçer; 1 üzerinde model coşar
+    .length = uzunluk
+    .length-description = En çok kaç token (sözcük parçası) yazabileceği
+    .seed = tohum
+    .seed-description = Aynı tohum aynı metni yeniden üretir
+
+gpt-cut = { $tokens } token sonunda kesildi; “uzunluk” değerini büyütürsen sürdürür.
+gpt-silent = Modelin söyleyecek bir şeyi çıkmadı.
+gpt-speaks-english = Bu küçük model yalnızca İngilizce biliyor. Türkçe de bilen daha büyüğü (1,1 GB) şu komutla gelir: { $command }
+gpt-greedy = Yalnızca en olası sözcükler
+gpt-wild = Daha çılgın
+
+gpt-how = GPT o ana kadarki metni okur ve bildiği her sözcük parçası için “sıradaki bu olabilir mi?” sorusuna bir olasılık hesaplar; sonra birini çeker, metne ekler ve baştan başlar. Bunu, milyarlarca cümlenin sonraki sözcüğünü tahmin ede ede, başka hiçbir öğretmen olmadan öğrenmiştir. GPT-3 aynı işi 175 milyar parametreyle yapıyordu; burada sana cevap veren model onun binde biri kadar, o yüzden verdiği bilgilere güvenme.
+gpt-paper = Radford vd.: Language Models are Unsupervised Multitask Learners (2019); Brown vd.: Language Models are Few-Shot Learners (2020)
+gpt-paper-url = https://arxiv.org/abs/2005.14165
