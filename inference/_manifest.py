@@ -108,6 +108,12 @@ class Manifest:
             raise ManifestError(f"{path}:\n{error}") from None
 
     @classmethod
+    @cache
+    def shipped(cls) -> Manifest:
+        """The manifest that comes with Tadım."""
+        return cls.read()
+
+    @classmethod
     def parse(cls, tables: Mapping[str, Any]) -> Manifest:
         """The manifest of TOML tables that are already read.
 
@@ -152,9 +158,3 @@ class Manifest:
                 for name, entry in self.entries.items()
             }
         )
-
-
-@cache
-def shipped() -> Manifest:
-    """The manifest that comes with Tadım."""
-    return Manifest.read()

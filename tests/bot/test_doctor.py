@@ -1,0 +1,333 @@
+"""`tadim doctor` and `tadim pull`: what they find, what they say, and what they must not show."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot import doctor, pull
+from bot.doctor import Finding, Mark
+from bot.settings import Settings, load
+from inference.tasks import all_tasks
+from inference.weights import Manifest, WeightsError, WeightsStore
+from locales import LANGUAGES, Message, words
+
+APPLICATION = 1234567890123456789
+DISCORD = base64.urlsafe_b64encode(str(APPLICATION).encode()).decode().rstrip("=")
+DISCORD_TOKEN = f"{DISCORD}.GhIjKl.{'mNoPqRsTuV-wXyZ_0123456789' + 'a' * 12}"
+TELEGRAM_TOKEN = f"9876501234:{'AAbbCCddEE_ffGGhhII-jjKKllMMnnOOppQ'}"
+
+PROBED = {"kind": "cpu", "name": "", "memory": 0, "cores": 4, "ram": 16_000_000_000}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The shipped configuration, data in a folder of its own, no tokens."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TADIM_DATA_FOLDER", str(tmp_path / "data"))
+    monkeypatch.setenv("TADIM_LANGUAGE", "en")
+    for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return load()
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What the torch subprocess will answer; the tests may change it."""
+    import json
+
+    facts = dict(PROBED)
+
+    def answer(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 0, f"a warning\n{json.dumps(facts)}\n", "")
+
+    monkeypatch.setattr("subprocess.run", answer)
+    return facts
+
+
+def put_weights(settings: Settings, *names: str) -> None:
+    """Files that look like the entries: the store's daily check is by size."""
+    store = pull.open_store(settings)
+    for name in names:
+        entry = store.entries[name]
+        assert entry.sha256
+        assert entry.size
+        path = store.folder / entry.sha256[:16] / entry.file
+        path.parent.mkdir(parents=True)
+        with path.open("wb") as file:
+            file.truncate(entry.size)  # sparse: takes no room
+
+
+def by_subject(settings: Settings) -> dict[str, Finding]:
+    say = words("en")
+    return {say(finding.subject): finding for finding in doctor.check(settings)}
+
+
+# --- doctor --------------------------------------------------------------------------------------
+
+
+def test_everything_is_there(
+    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_weights(settings, *pull.needed_weights(settings))
+    assert doctor.run(settings) == 0
+    printed = capsys.readouterr().out
+    assert "✗" not in printed
+    assert "Everything Tadım needs is here" in printed
+
+
+def test_missing_weights_fail_and_name_the_command(
+    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_weights(settings, "yolo26n")
+    assert doctor.run(settings) == 1
+    printed = capsys.readouterr().out
+    assert "tadim pull smollm2-135m-instruct" in printed
+    assert "tadim pull yolo26n" not in printed
+
+
+def test_a_wanted_device_that_is_not_there(settings: Settings, probe: dict[str, object]) -> None:
+    [device, _] = doctor.check_device("cuda:0")
+    assert device.mark is Mark.BAD
+    probe |= {"kind": "cuda", "name": "Some GPU", "memory": 8_000_000_000}
+    [device, memory] = doctor.check_device("cuda:0")
+    assert device.mark is memory.mark is Mark.GOOD
+    assert device.found == "cuda · Some GPU · 8.0 GB"
+
+
+def test_a_torch_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(
+            1, "python", stderr="Traceback\nImportError: no libcuda"
+        )
+
+    monkeypatch.setattr("subprocess.run", fail)
+    [device] = doctor.check_device("auto")
+    assert device.mark is Mark.BAD
+    assert words("en")(device.found) == "torch does not start: ImportError: no libcuda"
+
+
+def test_the_device_is_found_without_importing_torch_here() -> None:
+    script = (
+        "import sys; from bot import doctor; print(*doctor.check_device('auto'), sep='\\n');"
+        "assert 'torch' not in sys.modules"
+    )
+    root = Path(doctor.__file__).resolve().parents[1]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=120)
+
+
+def test_a_package_that_is_not_installed() -> None:
+    finding = doctor.check_package("no-such-package-of-tadim")
+    assert finding.mark is Mark.BAD
+    assert finding.next_step is not None
+
+
+def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    assert doctor.check_folder(tmp_path / "data").mark is Mark.BAD
+    assert doctor.check_folder(tmp_path / "new").mark is Mark.GOOD
+
+
+def test_too_little_space_for_the_missing_weights(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=300_000_000))
+    assert Message("doctor-space") in [f.subject for f in doctor.check_weights(settings)]
+    put_weights(settings, *pull.needed_weights(settings))
+    assert Message("doctor-space") not in [f.subject for f in doctor.check_weights(settings)]
+
+
+def test_a_pin_that_fits_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, probe: dict[str, object]
+) -> None:
+    weights = settings.weights.model_copy(update={"pins": {"nothing": "0" * 64}})
+    odd = settings.model_copy(update={"weights": weights})
+    assert by_subject(odd)["Weights"].mark is Mark.BAD
+
+
+def test_no_platform_at_all(settings: Settings, probe: dict[str, object]) -> None:
+    off = settings.model_copy(update={"web": settings.web.model_copy(update={"enabled": False})})
+    assert by_subject(off)["Platforms"].mark is Mark.BAD
+    assert "Platforms" not in by_subject(settings)
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def test_the_application_of_a_discord_token() -> None:
+    assert doctor.discord_application(DISCORD_TOKEN) == APPLICATION
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "Bot " + DISCORD_TOKEN,
+        DISCORD_TOKEN.replace(".", ":"),
+        DISCORD_TOKEN.partition(".")[0],
+        "a" * 26 + DISCORD_TOKEN[DISCORD_TOKEN.index(".") :],
+        DISCORD_TOKEN + "\n",
+        TELEGRAM_TOKEN,
+    ],
+)
+def test_what_is_no_discord_token(token: str) -> None:
+    assert doctor.discord_application(token) is None
+    assert doctor.check_discord(SecretStr(token)).mark is Mark.BAD
+
+
+def test_the_invitation_asks_for_no_more_than_is_used() -> None:
+    import discord
+
+    url = doctor.invitation(APPLICATION)
+    assert f"client_id={APPLICATION}" in url
+    assert "applications.commands" in url
+    value = int(url.partition("permissions=")[2].partition("&")[0])
+    assert value.bit_count() == len(doctor.DISCORD_PERMISSIONS)
+    assert not discord.Permissions(value).administrator
+
+
+@pytest.mark.parametrize("token", ["", "123:abc", TELEGRAM_TOKEN[:-1], TELEGRAM_TOKEN + " "])
+def test_what_is_no_telegram_token(token: str) -> None:
+    assert doctor.check_telegram(SecretStr(token)).mark is Mark.BAD
+
+
+def test_absent_tokens_are_no_failure() -> None:
+    assert doctor.check_discord(None).mark is Mark.UNUSED
+    assert doctor.check_telegram(None).mark is Mark.UNUSED
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_token_is_ever_shown(
+    settings: Settings,
+    probe: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+) -> None:
+    for discord_token, telegram_token in (
+        (DISCORD_TOKEN, TELEGRAM_TOKEN),
+        (DISCORD_TOKEN[:-20], TELEGRAM_TOKEN[:-3]),
+    ):
+        update = {
+            "language": language,
+            "discord_token": SecretStr(discord_token),
+            "telegram_token": SecretStr(telegram_token),
+        }
+        doctor.run(settings.model_copy(update=update))
+        printed = capsys.readouterr().out
+        for secret in (*discord_token.split("."), *telegram_token.split(":")):
+            assert secret not in printed
+
+
+def test_the_invitation_is_printed_in_one_piece(
+    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    doctor.run(settings.model_copy(update={"discord_token": SecretStr(DISCORD_TOKEN)}))
+    assert doctor.invitation(APPLICATION) in capsys.readouterr().out
+
+
+# --- pull ----------------------------------------------------------------------------------------
+
+
+def test_needed_weights_come_from_the_tasks(settings: Settings) -> None:
+    expected = {name for task in all_tasks().values() for name in task.variant("embedded").weights}
+    assert set(pull.needed_weights(settings)) == expected
+    assert {"yolo26n", "smollm2-135m-instruct"} <= expected
+
+
+def test_the_text_model_setting_changes_what_is_needed(settings: Settings) -> None:
+    inference = settings.inference.model_copy(update={"text_model": "embedded-large"})
+    large = settings.model_copy(update={"inference": inference})
+    assert "qwen2.5-coder-1.5b-instruct" in pull.needed_weights(large)
+    assert "smollm2-135m-instruct" not in pull.needed_weights(large)
+
+
+def test_the_full_profile_names_what_the_hub_will_send(settings: Settings) -> None:
+    inference = settings.inference.model_copy(update={"profile": "full"})
+    full = settings.model_copy(update={"inference": inference})
+    assert "yolo26x" in pull.needed_weights(full)
+    assert "GPT-2 large" in pull.hub_checkpoints(full)
+
+
+def test_pull_says_what_was_here_already(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_weights(settings, "yolo26n")
+    assert pull.run(["yolo26n"], False, settings) == 0
+    assert "yolo26n was here already" in capsys.readouterr().out
+
+
+def test_pull_from_a_local_folder_and_what_it_does_not_hold(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import hashlib
+
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "held.bin").write_bytes(b"weights")
+    entry = {"title": "t", "licence": "CC0-1.0", "sha256": hashlib.sha256(b"weights").hexdigest()}
+    absent = entry | {"file": "absent.bin", "sha256": "0" * 64}
+    manifest = Manifest.parse({"held": entry | {"file": "held.bin"}, "absent": absent})
+    monkeypatch.setattr(Manifest, "shipped", lambda: manifest)
+    weights = settings.weights.model_copy(update={"mirror": str(stick)})
+    configured = settings.model_copy(update={"weights": weights})
+
+    assert pull.run(["absent", "held"], False, configured) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "✗ The weights “absent” are no longer where they are supposed to be" in printed
+    assert "✓ held is here" in printed
+    assert pull.run([], True, configured) == 1  # --all: everything in the manifest
+    assert pull.run(["held"], False, configured) == 0
+
+
+def test_pull_suggests_names(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pull.run(["yolo26"], False, settings) == 1
+    printed = capsys.readouterr().out
+    assert "There are no weights called “yolo26”" in printed
+    assert "yolo26n" in printed
+
+
+def test_a_full_disk_ends_the_pull(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def full(_: object, name: str, *__: object) -> Path:
+        asked.append(name)
+        raise WeightsError("no-space", name=name, megabytes=12)
+
+    monkeypatch.setattr(WeightsStore, "pull", full)
+    assert pull.run([], False, settings) == 1
+    assert len(asked) == 1
+    assert "12 MB" in capsys.readouterr().out
+
+
+def test_stopping_a_pull(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(WeightsStore, "pull", interrupt)
+    assert pull.run(["yolo26n"], False, settings) == 130
+    assert "The next pull goes on from here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_failure_has_its_sentence(language: str) -> None:
+    say = words(language)
+    for reason in (
+        *("unknown", "unpinned", "no-network", "gone", "wrong-hash"),
+        *("no-space", "disk", "cancelled"),
+    ):
+        text = say(Message(f"error-weights-{reason}", name="yolo26n", megabytes=7))
+        assert "yolo26n" in text
