@@ -1,0 +1,55 @@
+"""Buttons that survive a restart: all they know stands in their `custom_id`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self, cast
+
+import discord
+
+from bot.discord.presenter import Key
+
+Plain = discord.ui.Button[Any]
+
+
+class PressButton(discord.ui.DynamicItem[Plain], template=r"t1:(?P<token>[\w-]+)"):
+    """Runs the stored call."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> Self:
+        return cls(cast(Plain, item))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        match = self.template.fullmatch(self.custom_id)
+        assert match is not None
+        await interaction.client.doors.press(interaction, match["token"])
+
+
+class AskButton(
+    discord.ui.DynamicItem[Plain],
+    template=r"a1:(?P<token>[\w-]+):(?P<command>[\w-]+):(?P<names>[\w,]+)",
+):
+    """Opens the form for what the stored call lacks."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> Self:
+        return cls(cast(Plain, item))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        match = self.template.fullmatch(self.custom_id)
+        assert match is not None
+        token, command, names = match.group("token", "command", "names")
+        await interaction.client.doors.ask(interaction, token, command, names.split(","))
+
+
+def button(key: Key) -> discord.ui.Item[Any]:
+    """The library's button for a key."""
+    if key.url is not None:
+        return discord.ui.Button(label=key.label, url=key.url)
+    style = discord.ButtonStyle.primary if key.asks else discord.ButtonStyle.secondary
+    plain: Plain = discord.ui.Button(label=key.label, custom_id=key.custom_id, style=style)
+    return AskButton(plain) if key.asks else PressButton(plain)

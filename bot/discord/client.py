@@ -1,0 +1,64 @@
+"""The library's client, set up with the fewest rights that do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import discord
+from discord import app_commands
+
+from handlers.kit.registry import Command
+
+
+class Doors(Protocol):
+    """Where what people do is taken in; `bot.discord.desk.Desk` does it."""
+
+    async def slash(
+        self, interaction: discord.Interaction[Any], command: Command, options: Mapping[str, Any]
+    ) -> None: ...
+    async def menu(
+        self, interaction: discord.Interaction[Any], command: Command, message: discord.Message
+    ) -> None: ...
+    async def press(self, interaction: discord.Interaction[Any], token: str) -> None: ...
+    async def ask(
+        self,
+        interaction: discord.Interaction[Any],
+        token: str,
+        command: str,
+        names: Sequence[str],
+    ) -> None: ...
+
+
+class Client(discord.AutoShardedClient):
+    """Knows guilds and channels, caches no members and no messages, pings nobody.
+
+    It needs no privileged intent: pictures come with commands, forms, and the messages that a menu
+    is used on.
+    """
+
+    tree: app_commands.CommandTree[Client]
+    doors: Doors
+
+    def __init__(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = True
+        super().__init__(
+            intents=intents,
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        self._prepare = prepare
+        self.tree = app_commands.CommandTree(
+            self,
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=False
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+
+    async def setup_hook(self) -> None:
+        """Called by the library once logged in, before it connects."""
+        await self._prepare()

@@ -1,0 +1,258 @@
+"""Bringing the states of an answer to the chat.
+
+An answer stands in one or more messages. Each state is compared with what stands there, and only
+what differs is sent: at most once a second while the answer grows, and the final state always. The
+token of an interaction dies after 15 minutes; what comes later is posted as an ordinary message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.discord.buttons import button
+from bot.discord.fitting import Fitted, fit
+from bot.discord.outlets import UNKNOWN_MESSAGE, Outlet
+from bot.discord.presenter import Attachment, Key, Page, pages, with_question
+from bot.presenting import Presentation, Rendered
+from handlers.kit.errors import explain
+from handlers.kit.reply import Reply, State
+from handlers.kit.studio import Studio
+
+log = logging.getLogger(__name__)
+
+PACE = 1.0  # seconds between two edits of one answer
+RETRIES = (1.0, 3.0, 9.0)  # seconds to wait before the final state is tried again
+
+UNKNOWN_WEBHOOK = 10015
+TOO_LARGE = 40005
+INVALID_TOKEN = 50027
+
+# Troubles of the network and of Discord that pass.
+_PASSING = (discord.DiscordServerError, aiohttp.ClientError, OSError, TimeoutError)
+_NO_PINGS = {"allowed_mentions": discord.AllowedMentions.none()}
+
+
+class TokenDead(Exception):
+    """The interaction's token is too old for anything."""
+
+
+@dataclass
+class _Posted:
+    message: discord.Message
+    page: Page
+
+
+class Answer:
+    """The messages of one answer. `show` makes them say what the newest state says."""
+
+    def __init__(self, outlet: Outlet, studio: Studio, *, private: bool = False) -> None:
+        self.outlet = outlet
+        self.private = private
+        self._studio = studio
+        self._posted: list[_Posted] = []
+
+    async def show(self, rendered: Rendered, language: str) -> None:
+        """Post, edit and delete until the messages are those of this state.
+
+        Raises:
+            TokenDead: too late for this outlet.
+            discord.HTTPException, aiohttp.ClientError, OSError: what was sent before stands, and
+                the same state may be shown again.
+        """
+        if self.outlet.dead:
+            raise TokenDead
+        try:
+            if self._wants_privacy(rendered.reply) and not self.private:
+                await self._start_over_in_private()
+            await self._show_what_fits(rendered, language)
+        except discord.HTTPException as error:
+            if error.code in (UNKNOWN_WEBHOOK, INVALID_TOKEN):
+                raise TokenDead from error
+            raise
+
+    def _wants_privacy(self, reply: Reply) -> bool:
+        """Errors are private to spare the others, not the asker: no reason for a direct message."""
+        return reply.private and (self.outlet.whispers or not reply.error)
+
+    async def _start_over_in_private(self) -> None:
+        """What was seen by all goes away: a message cannot become private later."""
+        await self.outlet.withdraw()
+        while self._posted:
+            await _delete(self._posted.pop().message)
+        self.private = True
+
+    async def _show_what_fits(self, rendered: Rendered, language: str) -> None:
+        """Discord's limit may be below what it said: then half of it, and at last no files."""
+        for limit in (self.outlet.limit, self.outlet.limit // 2, 0):
+            fitted = await fit(rendered, limit, language, self._studio)
+            try:
+                return await self._bring_about(fitted, language)
+            except discord.HTTPException as error:
+                too_large = error.status == 413 or error.code == TOO_LARGE
+                if not too_large or limit == 0:
+                    raise
+                log.info("a message of at most %d bytes a file was too large", limit)
+        return None
+
+    async def _bring_about(self, fitted: Fitted, language: str) -> None:
+        written = pages(fitted.rendered, language, fitted.attachments, self.outlet.head)
+        for number, page in enumerate(written):
+            if number >= len(self._posted):
+                self._posted.append(_Posted(await self._post(page), page))
+            elif self._posted[number].page != page:
+                await self._edit(self._posted[number], page)
+        while len(self._posted) > len(written):
+            await _delete(self._posted[-1].message)
+            self._posted.pop()
+
+    async def _post(self, page: Page) -> discord.Message:
+        content: dict[str, Any] = {"content": page.content, **_NO_PINGS}
+        if page.attachments:
+            content["files"] = [_file(attachment) for attachment in page.attachments]
+        if page.keys:
+            content["view"] = _view(page.keys)
+        return await self.outlet.post(self.private, **content)
+
+    async def _edit(self, posted: _Posted, page: Page) -> None:
+        changes: dict[str, Any] = {"content": page.content, **_NO_PINGS}
+        if page.attachments != posted.page.attachments:
+            changes["attachments"] = [_file(attachment) for attachment in page.attachments]
+        if page.keys != posted.page.keys:
+            changes["view"] = _view(page.keys) if page.keys else None
+        try:
+            await posted.message.edit(**changes)
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            # Somebody deleted the message: the answer is given anyway.
+            posted.message = await self._post(page)
+        posted.page = page
+
+
+async def _delete(message: discord.Message) -> None:
+    try:
+        await message.delete()
+    except discord.NotFound as error:
+        if error.code != UNKNOWN_MESSAGE:
+            raise
+
+
+def _file(attachment: Attachment) -> discord.File:
+    return discord.File(
+        io.BytesIO(attachment.data), filename=attachment.name, description=attachment.alt
+    )
+
+
+def _view(keys: Sequence[Key]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for key in keys:
+        view.add_item(button(key))
+    return view
+
+
+# --- the states of a run -------------------------------------------------------------------------
+
+
+@dataclass
+class Delivery:
+    """Brings the states of one run into an answer; `late` makes the outlet for after the deadline.
+
+    Nothing that Discord or the network does to a message is raised: it is logged, and the final
+    state is tried again.
+    """
+
+    answer: Answer
+    presentation: Presentation
+    command: str
+    studio: Studio
+    late: Callable[[], Outlet]
+
+    async def follow(self, states: AsyncIterator[Reply]) -> None:
+        """Show every state as it comes, at the pace; return when the final one stands."""
+        async for reply in paced(states):
+            if reply.state is State.PARTIAL:
+                await self._glimpse(reply)
+            else:
+                await self.finish(reply)
+
+    async def _glimpse(self, reply: Reply) -> None:
+        """Show a state that another one follows: if it fails, the next will do."""
+        try:
+            await self.answer.show(await self._rendered(reply), self.presentation.language)
+        except TokenDead:
+            log.debug("/%s: no more states, the token is dead", self.command)
+        except (discord.HTTPException, *_PASSING) as error:
+            log.info("/%s: a state was not shown: %r", self.command, error)
+
+    async def finish(self, reply: Reply) -> None:
+        """Show the final state, whatever it takes."""
+        rendered = await self._rendered(reply)
+        for pause in (*RETRIES, None):
+            try:
+                return await self._show_even_late(rendered)
+            except _PASSING as error:
+                if pause is None:
+                    log.error("/%s: the answer was not shown: %r", self.command, error)
+                    return None
+                log.info("/%s: the answer is tried again in %g s: %r", self.command, pause, error)
+                await asyncio.sleep(pause)
+            except discord.HTTPException as error:
+                log.error("/%s: Discord refuses the answer: %r", self.command, error)
+                return None
+        return None
+
+    async def _show_even_late(self, rendered: Rendered) -> None:
+        try:
+            await self.answer.show(rendered, self.presentation.language)
+        except TokenDead:
+            self.answer = Answer(self.late(), self.studio)
+            await self.answer.show(rendered, self.presentation.language)
+
+    async def _rendered(self, reply: Reply) -> Rendered:
+        """The reply in words; without its buttons should the store fail, for anything is better
+        than silence.
+        """
+        try:
+            return await self.presentation.render(with_question(reply))
+        except Exception:
+            log.exception("/%s: the buttons could not be stored", self.command)
+        try:
+            return await self.presentation.render(replace(reply, buttons=()))
+        except Exception as error:  # noqa: BLE001 - the words themselves are at fault
+            return await self.presentation.render(explain(error, self.command))
+
+
+async def paced(states: AsyncIterator[Reply], seconds: float = PACE) -> AsyncIterator[Reply]:
+    """The newest states, at most one in `seconds`; the final one at once."""
+    clock = asyncio.get_running_loop().time
+    upcoming: asyncio.Task[Reply] = asyncio.create_task(_next(states))
+    newest: Reply | None = None
+    free_at = clock()
+    try:
+        while True:
+            pause = None if newest is None else max(0.0, free_at - clock())
+            done, _ = await asyncio.wait({upcoming}, timeout=pause)
+            if done:
+                newest = upcoming.result()
+                if newest.state is not State.PARTIAL:
+                    yield newest
+                    return
+                upcoming = asyncio.create_task(_next(states))
+            if newest is not None and clock() >= free_at:
+                yield newest
+                newest = None
+                free_at = clock() + seconds
+    finally:
+        upcoming.cancel()
+
+
+async def _next(states: AsyncIterator[Reply]) -> Reply:
+    return await anext(states)

@@ -1,0 +1,17 @@
+### What only Discord needs.
+
+# --- forms
+discord-form-picture = Choose a picture
+discord-form-value = Fill in
+
+# --- menus on messages (Apps → …); commands without an entry use their own name
+discord-menu-detect = Detect objects
+discord-no-picture = There is no picture in this message. Choose a message that has one.
+
+# --- files
+discord-smaller = The picture was too large for this chat, so it is sent a little smaller.
+discord-left-out = A file was too large for this chat and is left out; at most { $megabytes } MB fit.
+discord-long-text = The text is too long for the chat; the attached file has all of it.
+
+# --- start and end
+discord-restarting = I am about to restart. Try again in a minute.
