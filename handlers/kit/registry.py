@@ -31,6 +31,7 @@ class Command:
 
     `stop` is the hall of the tour it belongs to; `order` its place there. `again` says whether
     repeating it makes sense (a button offers it). `next` names the command the tour visits next.
+    `private` says that its answers are for the asker alone, for platforms that must know beforehand.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Command:
     order: int = 0
     again: bool = False
     next: str | None = None
+    private: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -76,6 +78,7 @@ def command(
     order: int = 0,
     again: bool = False,
     next: str | None = None,
+    private: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated async generator as the handler of `/name`.
 
@@ -89,7 +92,7 @@ def command(
     def register(handler: Handler) -> Handler:
         if name in _registered:
             raise RuntimeError(f"two handlers for /{name}")
-        _registered[name] = Command(name, handler, stop, order, again, next)
+        _registered[name] = Command(name, handler, stop, order, again, next, private)
         return handler
 
     return register
