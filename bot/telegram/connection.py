@@ -1,0 +1,192 @@
+"""The line to Telegram: the client, its polling, and the token's secrecy.
+
+The token is part of every URL of the Bot API. It is kept from the logs in three places: loggers
+that print URLs are silenced, a server's error page that repeats the URL is cleaned before anybody
+sees it, and python-telegram-bot's exception about a wrong token, which quotes it, is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from telegram import Bot, User
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.ext import Updater
+from telegram.request import BaseRequest, HTTPXRequest, RequestData
+
+from bot.hub import FrontendError
+from bot.telegram.outbox import seconds
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.telegram.org"
+PATIENCE = 8.0  # seconds that start() waits before it leaves connecting to the background
+LONGEST_PAUSE = 60.0  # seconds between two attempts to connect
+UPDATES = ("message", "callback_query")  # edited messages are not even asked for
+_TOKEN = re.compile(r"\d{1,20}:[\w-]{1,100}", re.ASCII)
+
+# python-telegram-bot warns at every RetryAfter that its type will change; this is the new type.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+
+
+class DiscreetRequest(HTTPXRequest):
+    """The usual transport, which lets no answer and no error carry the token further."""
+
+    def __init__(self, token: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._secret = token.partition(":")[2] or token
+
+    async def do_request(
+        self, url: str, method: str, request_data: RequestData | None = None, *args: Any, **kw: Any
+    ) -> tuple[int, bytes]:
+        try:
+            code, payload = await super().do_request(url, method, request_data, *args, **kw)
+        except TelegramError as error:
+            if self._secret in str(error):
+                raise type(error)(str(error).replace(self._secret, "…")) from None
+            raise
+        if code >= 300:
+            payload = payload.replace(self._secret.encode(), "…".encode())
+        return code, payload
+
+
+def quieten_loggers() -> None:
+    """Silence the loggers that would print URLs, whatever level the program runs at."""
+    for name in ("httpx", "httpcore", "telegram"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logging.WARNING, logger.level))
+
+
+class Connection:
+    """Connects, polls, and reconnects. Updates arrive in `updates`."""
+
+    def __init__(self, token: str, base_url: str | None, request: BaseRequest | None) -> None:
+        if not _TOKEN.fullmatch(token):
+            raise FrontendError(_bad_token())
+        quieten_loggers()
+        base = (base_url or OFFICIAL).rstrip("/")
+        self.updates: asyncio.Queue[Any] = asyncio.Queue()
+        self.bot = Bot(
+            token,
+            base_url=f"{base}/bot",
+            base_file_url=f"{base}/file/bot",
+            request=request
+            or DiscreetRequest(
+                token,
+                connection_pool_size=64,
+                connect_timeout=10,
+                read_timeout=20,
+                write_timeout=20,
+                pool_timeout=30,
+                media_write_timeout=60,
+            ),
+            get_updates_request=request
+            or DiscreetRequest(
+                token, connection_pool_size=2, connect_timeout=10, read_timeout=10, pool_timeout=30
+            ),
+        )
+        self._updater = Updater(self.bot, self.updates)
+        self._connecting: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+        self._trouble: type[TelegramError] | None = None
+
+    @property
+    def me(self) -> User:
+        """Our own account. Raises RuntimeError before the first connection."""
+        return self.bot.bot
+
+    async def start(self, connected: Callable[[], None]) -> None:
+        """Connect; where Telegram cannot be reached, keep trying in the background.
+
+        `connected` is called once, when updates begin to arrive.
+
+        Raises:
+            FrontendError: Telegram knows no such token.
+        """
+        self._connecting = asyncio.create_task(self._connect(connected), name="telegram connect")
+        tried = asyncio.create_task(self._tried.wait())
+        try:
+            await asyncio.wait(
+                {self._connecting, tried}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            tried.cancel()
+        if self._connecting.done():
+            try:
+                self._connecting.result()
+            except FrontendError:
+                await self.bot.shutdown()
+                raise
+        else:
+            log.warning("Telegram cannot be reached; trying on in the background")
+            self._connecting.add_done_callback(_report)
+
+    async def _connect(self, connected: Callable[[], None]) -> None:
+        pause = 1.0
+        while True:
+            try:
+                await self._updater.initialize()
+                await self._updater.start_polling(
+                    allowed_updates=UPDATES, error_callback=self._polling_failed
+                )
+            except InvalidToken:
+                # Without its cause: that one quotes the token.
+                raise FrontendError(_bad_token()) from None
+            except RetryAfter as error:
+                pause = max(1.0, seconds(error))
+            except TelegramError as error:
+                log.info("no connection to Telegram, next try in %g s: %s", pause, error)
+            else:
+                connected()
+                return
+            self._tried.set()
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _polling_failed(self, error: TelegramError) -> None:
+        """Say it once for each kind of trouble, not at every attempt."""
+        if type(error) is self._trouble:
+            return
+        self._trouble = type(error)
+        if isinstance(error, Conflict):
+            log.warning("Another program polls Telegram with the same token: stop one of them.")
+        else:
+            log.warning("Telegram cannot be polled at the moment: %s", error)
+
+    def polled(self) -> None:
+        """Note that updates arrive (again)."""
+        self._trouble = None
+
+    async def stop_polling(self) -> None:
+        """Take no further updates; what was taken is confirmed to Telegram."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with suppress(asyncio.CancelledError, FrontendError):
+                await self._connecting
+        if self._updater.running:
+            try:
+                await self._updater.stop()
+            except TelegramError as error:
+                log.info("polling had ended before: %s", error)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.bot.shutdown()
+
+
+def _bad_token() -> str:
+    return (
+        "Telegram does not accept the token in TELEGRAM_TOKEN. Copy it again from @BotFather; "
+        "it looks like 123456789:AAE… (docs/telegram.md)."
+    )
+
+
+def _report(connecting: asyncio.Task[None]) -> None:
+    if not connecting.cancelled() and (error := connecting.exception()) is not None:
+        log.error("%s", error)

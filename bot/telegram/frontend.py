@@ -1,0 +1,177 @@
+"""Telegram, by polling: connects, hands updates on, fetches pictures, sends notices.
+
+Updates of different people are handled side by side, those of one person in order. What a message
+means is decided in `intake`, what is done about it in `conversation`, how fast we may speak in
+`pace`, what an answer looks like in `presenter`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from telegram import Message, Update
+from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.request import BaseRequest
+
+from bot.hub import Frontend, Hub
+from bot.telegram import menu
+from bot.telegram.connection import Connection
+from bot.telegram.conversation import Conversation
+from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, visitor
+from bot.telegram.lanes import Lanes
+from bot.telegram.outbox import Outbox
+from bot.telegram.pace import Pace
+from handlers.kit.reply import Reply
+from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 4096  # updates that are recognised when they come again
+STOP_SECONDS = 5.0  # how long answers may still go out when the program ends
+DOWNLOADS = 3  # tries to fetch a picture
+
+
+class TelegramFrontend(Frontend):
+    """The Telegram bot.
+
+    `base_url` is for tests and for Bot API servers of one's own; `request` and `pace` for tests.
+    """
+
+    platform = PLATFORM
+
+    def __init__(
+        self,
+        hub: Hub,
+        token: str,
+        base_url: str | None = None,
+        *,
+        request: BaseRequest | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._hub = hub
+        self._connection = Connection(token, base_url, request)
+        self._bot = self._connection.bot
+        outbox = Outbox(self._bot, pace or Pace())
+        self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
+        self._lanes = Lanes()
+        self._hurried: set[int] = set()  # people who were told that they are too fast
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._consuming: asyncio.Task[None] | None = None
+
+    # --- the contract with the app and the hub ---------------------------------------------------
+
+    async def start(self) -> None:
+        await self._connection.start(self._connected)
+        self._consuming = asyncio.create_task(self._consume(), name="telegram updates")
+
+    async def stop(self) -> None:
+        await self._connection.stop_polling()
+        if self._consuming is not None:
+            self._consuming.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connection.close()
+
+    async def fetch(self, ref: PictureRef) -> bytes:
+        if (ref.place.get("size") or 0) > DOWNLOAD_LIMIT:
+            raise PictureTooLarge(DOWNLOAD_LIMIT)
+        for _ in range(DOWNLOADS):
+            try:
+                file = await self._bot.get_file(str(ref.place["file_id"]))
+                if (file.file_size or 0) > DOWNLOAD_LIMIT:
+                    raise PictureTooLarge(DOWNLOAD_LIMIT)
+                return bytes(await file.download_as_bytearray())
+            except BadRequest as error:
+                if "too big" in error.message.lower():
+                    raise PictureTooLarge(DOWNLOAD_LIMIT) from error
+                raise PictureGone from error
+            except InvalidToken as error:
+                raise PictureGone from error  # the client's name for any 404
+            except TelegramError as error:
+                log.info("a picture could not be fetched: %s", error)
+        raise PictureGone
+
+    async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
+        await self._conversation.show(Place.of(address), _once(reply), language)
+
+    # --- updates ---------------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        log.info("Telegram: https://t.me/%s", self._connection.me.username)
+        self._spawn(self._publish_menu)
+
+    async def _publish_menu(self) -> None:
+        settings = self._hub.settings
+        try:
+            if await menu.publish(self._bot, settings.language, settings.data_folder):
+                log.info("Telegram: the command menu was brought up to date")
+        except (TelegramError, OSError) as error:
+            log.warning("Telegram has no new command menu; next try at next start: %s", error)
+
+    async def _consume(self) -> None:
+        while True:
+            update: Update = await self._connection.updates.get()
+            self._connection.polled()
+            if self._is_new(update):
+                self._accept(update)
+
+    def _is_new(self, update: Update) -> bool:
+        """Whether it came for the first time; a lost confirmation makes Telegram repeat itself."""
+        if update.update_id in self._seen:
+            return False
+        self._seen[update.update_id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+    def _accept(self, update: Update) -> None:
+        if update.callback_query is not None:
+            # A press is acknowledged at once, whatever its owner has typed before.
+            self._spawn(self._conversation.press, update.callback_query)
+        elif (message := update.message) is not None and message.from_user is not None:
+            user = message.from_user.id
+            if not self._lanes.full(user):
+                self._hurried.discard(user)
+                me = self._connection.me
+                work = partial(self._guarded, self._conversation.message, message, me)
+                self._keep(self._lanes.submit(user, work))
+            elif user not in self._hurried:
+                self._hurried.add(user)
+                self._spawn(self._too_fast, message)
+
+    async def _too_fast(self, message: Message) -> None:
+        assert message.from_user is not None
+        who = visitor(message.from_user, message.chat, message)
+        await self._conversation.tell(who, Reply.say("telegram-too-fast"))
+
+    # --- tasks -----------------------------------------------------------------------------------
+
+    def _spawn(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
+        self._keep(asyncio.create_task(self._guarded(work, *arguments)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task; the event loop alone would let it be collected."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(
+        self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
+    ) -> None:
+        """The boundary: an update that we cannot handle must not end the program."""
+        try:
+            await work(*arguments)
+        except Exception:
+            log.exception("an update could not be handled")
+
+
+async def _once(reply: Reply) -> AsyncIterator[Reply]:
+    yield reply

@@ -1,0 +1,77 @@
+"""Making our pictures acceptable to Telegram. Runs in the studio: it decodes and encodes.
+
+A photo may have at most 10 MB, width + height of 10,000 pixels and a ratio of sides of 20; other
+files may have 50 MB. Animations are GIF or silent MP4.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from PIL import Image
+
+PHOTO_BYTES = 10_000_000
+PHOTO_SIDES = 10_000  # pixels, width + height
+PHOTO_RATIO = 20
+FILE_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file and the way in which Telegram can show it."""
+
+    kind: Literal["photo", "animation", "document"]
+    data: bytes
+    name: str
+
+
+def prepare(data: bytes, name: str) -> Media:
+    """The best form in which Telegram will take a picture; never raises over its content."""
+    if name.endswith(".mp4"):
+        return Media("animation", data, name)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if getattr(picture, "n_frames", 1) > 1 and picture.format in ("GIF", "WEBP", "PNG"):
+                return _animation(picture, data, name)
+            return _photo(picture, data, name)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # Whatever Pillow cannot read may still be of use as a file.
+        return Media("document", data, name)
+
+
+def _animation(picture: Image.Image, data: bytes, name: str) -> Media:
+    if picture.format == "GIF":
+        return Media("animation", data, name)
+    gif = io.BytesIO()
+    picture.save(gif, "GIF", save_all=True, loop=0)
+    return Media("animation", gif.getvalue(), str(PurePath(name).with_suffix(".gif")))
+
+
+def _photo(picture: Image.Image, data: bytes, name: str) -> Media:
+    width, height = picture.size
+    if max(width, height) > PHOTO_RATIO * min(width, height):
+        return Media("document", data, name)  # Telegram shows no strip
+    small = width + height <= PHOTO_SIDES
+    if small and len(data) <= PHOTO_BYTES and picture.format in ("JPEG", "PNG"):
+        return Media("photo", data, name)
+    pixels = _on_white(picture)
+    if not small:
+        scale = PHOTO_SIDES / (width + height)
+        pixels = pixels.resize((max(1, int(width * scale)), max(1, int(height * scale))))
+    for quality in (92, 85, 75):
+        jpeg = io.BytesIO()
+        pixels.save(jpeg, "JPEG", quality=quality, subsampling=0 if quality > 90 else 2)
+        if jpeg.tell() <= PHOTO_BYTES:
+            return Media("photo", jpeg.getvalue(), str(PurePath(name).with_suffix(".jpg")))
+    return Media("document", data, name)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """RGB pixels; JPEG knows no transparency."""
+    if picture.mode in ("RGB", "L"):
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

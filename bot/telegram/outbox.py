@@ -1,0 +1,326 @@
+"""The way out: sends, edits and deletes messages, and meets what Telegram says against it.
+
+What may happen, and what is done:
+
+1. Too fast (`RetryAfter`): the chat is left alone for as long as Telegram says, then tried again.
+2. The group became a supergroup (`ChatMigrated`): sent to its new id, from now on.
+3. The network fails: tried again a few times.
+4. Blocked, kicked out, chat gone (`Forbidden`, "chat not found"): `Unreachable`, quietly.
+5. "Message is not modified": it already says so.
+6. A picture that Telegram cannot use as a photo: sent as a file. Pictures forbidden in the group:
+   the text alone, saying so.
+7. Markup that Telegram cannot read (a mistake of ours, logged): sent as plain text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from telegram import (
+    Bot,
+    ForceReply,
+    InlineKeyboardMarkup,
+    InputFile,
+    InputMediaPhoto,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
+from telegram import Message as Sent
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TimedOut
+
+from bot.telegram.intake import Place
+from bot.telegram.pace import Pace, Urgency
+from bot.telegram.presenter import AlbumPost, MediaPost, Post, TextPost
+from locales import Message, words
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PAUSES = (1.0, 3.0, 9.0)  # seconds before each further try over a failing network
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_REMEMBERED = 1000  # chats whose migration, or whose lock, is kept
+
+
+class Unreachable(Exception):
+    """Nothing can be sent there: the bot was blocked or removed, or the chat is no more."""
+
+
+class Lost(Exception):
+    """The message that was to be edited is no longer there."""
+
+
+class Outbox:
+    """Sends to Telegram within its limits. `language` chooses the words of its own remarks."""
+
+    def __init__(self, bot: Bot, pace: Pace) -> None:
+        self.pace = pace
+        self._bot = bot
+        self._moved: OrderedDict[int, int] = OrderedDict()
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    @property
+    def own_link(self) -> str:
+        """The address of a private chat with us."""
+        return f"https://t.me/{self._bot.username}"
+
+    def turn(self, chat: int) -> AbstractAsyncContextManager[None]:
+        """One answer at a time speaks in a chat, so that its messages stay together."""
+        if chat not in self._locks:
+            if len(self._locks) >= _REMEMBERED:
+                self._locks = {c: lock for c, lock in self._locks.items() if lock.locked()}
+            self._locks[chat] = asyncio.Lock()
+        return self._locks[chat]
+
+    async def send(
+        self, place: Place, post: Post, language: str, *, ask: bool = False, paid: bool = False
+    ) -> int:
+        """Send a post; gives the message's id (of an album's last one).
+
+        `ask` opens the reader's reply field (in a group, where an answer must be a reply to
+        us). `paid`: a permit of the pace was awaited already.
+
+        Raises:
+            Unreachable: see there.
+            TelegramError: Telegram did not take it, whatever was tried.
+        """
+        match post:
+            case TextPost():
+                return await self._with_markup(
+                    post, lambda text: self._text(place, post, text, ask, paid)
+                )
+            case _:
+                return await self._as_allowed(place, post, language, paid)
+
+    async def edit(self, place: Place, message: int, post: TextPost, *, final: bool) -> None:
+        """Replace a message's text; the pace's permit was awaited already.
+
+        An edit that is not `final` is tried once, and failures of the network are passed over:
+        a newer state is on its way.
+
+        Raises:
+            Lost: the reader deleted it.
+            Unreachable: see there.
+        """
+
+        async def attempt(text: str, mode: str | None) -> None:
+            await self._insist(
+                place,
+                lambda chat: self._bot.edit_message_text(
+                    text,
+                    chat,
+                    message,
+                    parse_mode=mode,
+                    reply_markup=post.keyboard,
+                    link_preview_options=_NO_PREVIEW,
+                ),
+                paid=True,
+                once=not final,
+            )
+
+        try:
+            await self._with_markup(post, lambda text: attempt(*text))
+        except BadRequest as error:
+            reason = error.message.lower()
+            if "not modified" in reason:
+                return
+            if "to edit" in reason or "can't be edited" in reason or "not found" in reason:
+                raise Lost from error
+            raise
+        except (RetryAfter, NetworkError) as error:
+            if final:
+                raise
+            log.debug("a state was not shown: %s", error)
+
+    async def delete(self, place: Place, message: int) -> None:
+        """Remove one of our messages, if it is still there. Costs nothing of the budget."""
+        try:
+            await self._bot.delete_message(self._chat(place), message)
+        except (Forbidden, NetworkError, RetryAfter, ChatMigrated) as error:
+            log.debug("a status message stays: %s", error)
+
+    # --- one kind of message each ---------------------------------------------------------------
+
+    async def _text(
+        self, place: Place, post: TextPost, text: tuple[str, str | None], ask: bool, paid: bool
+    ) -> int:
+        markup: ForceReply | InlineKeyboardMarkup | None = post.keyboard
+        if ask:
+            markup = ForceReply(selective=True)
+        sent = await self._insist(
+            place,
+            lambda chat: self._bot.send_message(
+                chat,
+                text[0],
+                parse_mode=text[1],
+                reply_markup=markup,
+                link_preview_options=_NO_PREVIEW,
+                message_thread_id=place.thread,
+                reply_parameters=_reply(place),
+            ),
+            paid=paid,
+        )
+        return sent.message_id
+
+    async def _media(self, place: Place, post: MediaPost, paid: bool) -> int:
+        file = InputFile(post.media.data, post.media.name)
+        senders: dict[str, Callable[..., Awaitable[Sent]]] = {
+            "photo": self._bot.send_photo,
+            "animation": self._bot.send_animation,
+            "document": self._bot.send_document,
+        }
+
+        async def attempt(text: tuple[str | None, str | None]) -> int:
+            sent = await self._insist(
+                place,
+                lambda chat: senders[post.media.kind](
+                    chat,
+                    file,
+                    caption=text[0],
+                    parse_mode=text[1],
+                    reply_markup=post.keyboard,
+                    message_thread_id=place.thread,
+                    reply_parameters=_reply(place),
+                ),
+                paid=paid,
+            )
+            return sent.message_id
+
+        if post.caption is None:
+            return await attempt((None, None))
+        return await self._with_markup(post.caption, attempt)
+
+    async def _album(self, place: Place, post: AlbumPost, paid: bool) -> int:
+        media = [
+            InputMediaPhoto(
+                photo.media.data,
+                caption=photo.caption.html if photo.caption else None,
+                parse_mode=ParseMode.HTML,
+                filename=photo.media.name,
+            )
+            for photo in post.photos
+        ]
+        sent = await self._insist(
+            place,
+            lambda chat: self._bot.send_media_group(
+                chat, media, message_thread_id=place.thread, reply_parameters=_reply(place)
+            ),
+            paid=paid,
+        )
+        return sent[-1].message_id
+
+    # --- what to do when it is not taken ---------------------------------------------------------
+
+    async def _with_markup(
+        self, post: TextPost, attempt: Callable[[tuple[str, str | None]], Awaitable[T]]
+    ) -> T:
+        """Try with markup, and plain where Telegram cannot read it."""
+        try:
+            return await attempt((post.html, ParseMode.HTML))
+        except BadRequest as error:
+            if "parse entities" not in error.message.lower():
+                raise
+            log.error("Telegram could not read our markup: %s", error)
+            return await attempt((post.plain, None))
+
+    async def _as_allowed(
+        self,
+        place: Place,
+        post: MediaPost | AlbumPost,
+        language: str,
+        paid: bool,
+    ) -> int:
+        """Send pictures; as files where they are no photos, as words where they are forbidden."""
+        try:
+            if isinstance(post, AlbumPost):
+                return await self._album(place, post, paid)
+            return await self._media(place, post, paid)
+        except BadRequest as error:
+            if "not enough rights" in error.message.lower():
+                return await self._words_only(place, post, language)
+            log.info("Telegram refused a picture: %s", error)
+            photos = post.photos if isinstance(post, AlbumPost) else (post,)
+            if all(photo.media.kind == "document" for photo in photos):
+                raise
+            for photo in photos:
+                plain = replace(photo, media=replace(photo.media, kind="document"))
+                sent = await self._media(place, plain, paid=False)
+            return sent
+
+    async def _words_only(self, place: Place, post: MediaPost | AlbumPost, language: str) -> int:
+        remark = words(language)(Message("telegram-pictures-forbidden"))
+        caption = post.caption if isinstance(post, MediaPost) else None
+        html, plain = (caption.html, caption.plain) if caption else ("", "")
+        text = TextPost(
+            f"{html}\n\n{remark}".strip(),
+            f"{plain}\n\n{remark}".strip(),
+            post.keyboard if isinstance(post, MediaPost) else None,
+        )
+        return await self.send(place, text, language)
+
+    async def _insist(
+        self,
+        place: Place,
+        call: Callable[[int], Awaitable[T]],
+        *,
+        paid: bool,
+        once: bool = False,
+    ) -> T:
+        """Call until Telegram answers, each time within the budget.
+
+        Raises:
+            Unreachable: nothing can be sent to this chat.
+            BadRequest: Telegram will not have this message.
+            NetworkError, RetryAfter: with `once`, or after the last try.
+        """
+        pauses = iter(() if once else PAUSES)
+        while True:
+            if not paid:
+                await self.pace.ask(place.chat, Urgency.FINAL)
+            paid = False
+            try:
+                return await call(self._chat(place))
+            except RetryAfter as error:
+                self.pace.freeze(place.chat, seconds(error))
+                log.info("Telegram asks for a pause in a chat: %s", error)
+                if once:
+                    raise
+            except ChatMigrated as error:
+                self._moved[place.chat] = error.new_chat_id
+                if len(self._moved) > _REMEMBERED:
+                    self._moved.popitem(last=False)
+            except Forbidden as error:
+                raise Unreachable(error.message) from error
+            except BadRequest as error:
+                if "chat not found" in error.message.lower():
+                    raise Unreachable(error.message) from error
+                raise
+            except (TimedOut, NetworkError) as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                log.info("trying again in %g s: %s", pause, error)
+                await asyncio.sleep(pause)
+
+    def _chat(self, place: Place) -> int:
+        return self._moved.get(place.chat, place.chat)
+
+
+def seconds(error: RetryAfter) -> float:
+    """How long Telegram asks us to wait; python-telegram-bot gives it in one of two types."""
+    wait = error.retry_after
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def _reply(place: Place) -> ReplyParameters | None:
+    if place.reply_to is None:
+        return None
+    return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
