@@ -31,7 +31,7 @@ class Command:
 
     `stop` is the hall of the tour it belongs to; `order` its place there. `again` says whether
     repeating it makes sense (a button offers it). `next` names the command the tour visits next.
-    `private` says that its answers are for the asker alone, for platforms that must know beforehand.
+    `private` says that its answers are for the asker alone: some platforms must know beforehand.
     """
 
     name: str
