@@ -118,7 +118,7 @@ async def _drain(hub: Hub) -> None:
     deadline = loop.time() + DRAIN_SECONDS
     runs = hub.services.runs.by_id
     while runs and loop.time() < deadline:
-        await asyncio.sleep(0.1)  # noqa: ASYNC110 (once, at the very end)
+        await asyncio.sleep(0.1)
     for run in list(runs.values()):
         run.cancel()
     await asyncio.sleep(0.5 if runs else 0)  # presenters bring the last word out

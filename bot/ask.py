@@ -55,26 +55,31 @@ def _read(path: Path) -> bytes:
 
 
 async def ask(
-    settings: Settings, line: str, image: Path | None, language: str, out: Path, as_json: bool
+    settings: Settings, line: str, image: Path | None, chosen: str | None, out: Path, as_json: bool
 ) -> int:
     """Run one command, print its reply, save its pictures.
+
+    `chosen` is the language asked for; it is remembered as `/language` would.
 
     Returns:
         The exit code: 0 answered, 1 failed, 2 the command asks for something more.
     """
     logging.getLogger().setLevel(logging.WARNING)
-    visitor = Visitor(user="ask:me", chat="ask:me", address=ADDRESS, client_language=language)
+    visitor = Visitor(user="ask:me", chat="ask:me", address=ADDRESS)
     async with opened(settings) as hub:
         hub.frontends["ask"] = Terminal()
-        # The flag decides; what an earlier /language chose is for chats.
-        picture = PictureRef("ask", {"path": str(image.resolve())}) if image else None
+        if chosen:
+            await hub.services.memory.set_language(visitor.user, chosen)
+        language = await hub.language(visitor)
+        picture = PictureRef("ask", {"path": str(image)}) if image else None
         try:
             run = await hub.line(visitor, line, picture)
         except UserError as error:
             reply = explain(error, line)
         else:
             reply = await _watch(run, language, quiet=as_json)
-        presentation = Presentation(hub.services.memory, language, "ask:me", "ask:me")
+        language = await hub.language(visitor)  # the command may have been /language
+        presentation = Presentation(hub.services.memory, language, visitor.user, visitor.chat)
         rendered = await presentation.render(reply)
     files = await asyncio.to_thread(_save, rendered, out)
     _print(rendered, files, as_json)

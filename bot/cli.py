@@ -1,4 +1,4 @@
-"""The command line: `tadim` serves, `tadim ask` asks once, `tadim pull` and `tadim doctor` prepare."""
+"""The command line: `tadim` serves, `ask` asks once, `pull` and `doctor` prepare."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         case "ask":
             from bot.ask import ask
 
-            language = arguments.lang or settings.language
             return asyncio.run(
                 ask(
                     settings,

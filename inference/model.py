@@ -103,8 +103,9 @@ class _OneStep(Session):
         self._batch = dict(batch)
 
     def step(self) -> Sequence[SessionEvent]:
-        batch, self._batch = self._batch, {}
+        batch = dict(self._batch)
         results = self._model.predict(list(batch.values()))
+        self._batch.clear()
         if len(results) != len(batch):
             raise RuntimeError(f"{len(results)} results for {len(batch)} inputs")
         return [

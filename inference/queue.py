@@ -256,7 +256,7 @@ class InferenceQueue:
         self._closing = True
         deadline = time.monotonic() + drain
         while self._entries and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 (once, at the very end)
+            await asyncio.sleep(0.05)
         for entry in list(self._entries.values()):
             self._finish(entry, JobCancelled("shutting down"), "cancelled")
         for chore in self._chores:
@@ -430,9 +430,7 @@ class InferenceQueue:
         payloads = {entry.number: entry.job.payload for entry in batch}
         files = self._files.get(session.variant.name, {})
         try:
-            worker.send(
-                ("run", session.number, session.task.name, session.variant, files, payloads)
-            )
+            worker.send(("run", session.number, session.variant, files, payloads))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             # A payload that does not pickle is a handler's mistake; the worker is not to blame.
             for entry in batch:
@@ -451,7 +449,6 @@ class InferenceQueue:
                     device=self._options.device,
                     threads=self._options.threads,
                     log_file=folder / f"worker-{name}.log" if folder else None,
-                    tasks=self._options.tasks,
                 ),
                 heard=lambda frame: self._heard(room, frame),
                 lost=lambda reason: self._lost(room, reason),

@@ -81,6 +81,18 @@ class Supervisor:
         self._process = None
 
     async def _open(self) -> None:
+        """Start a process; where even that fails (no memory, no descriptors), try again later."""
+        while True:
+            try:
+                await self._spawn()
+                return
+            except OSError as error:
+                self._deaths_at_birth += 1
+                log.error("worker %s does not start: %s", self._options.room, error)
+                self._on_lost(str(error))
+                await asyncio.sleep(self._pause)
+
+    async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         try:
             context = multiprocessing.get_context("spawn")
@@ -128,7 +140,11 @@ class Supervisor:
         process.close()
         log.error("%s", reason)
         self._on_lost(reason)
-        births = self._deaths_at_birth
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**births) if births else 0.0
-        await asyncio.sleep(pause)
+        await asyncio.sleep(self._pause)
         await self._open()
+
+    @property
+    def _pause(self) -> float:
+        """Seconds before the next start: none after a death at work, growing after one at birth."""
+        births = self._deaths_at_birth
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2**births) if births else 0.0

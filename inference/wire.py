@@ -5,7 +5,7 @@ blocks the event loop; the worker's end reads in a thread of its own, so that a 
 seen between two steps however long a batch takes.
 
 Queue → worker
-    ("run", session, task, variant, files, {job: payload})   begin, or join a running session
+    ("run", session, variant, files, {job: payload})   begin, or join a running session
     ("cancel", job)
     ("stop",)
 Worker → queue (a frame holds a list of these)

@@ -30,7 +30,7 @@ from typing import Any
 
 from inference.jobs import InferenceError, ModelFailed, ModelUnavailable, OutOfMemory
 from inference.model import JobId, Model, Result, Session
-from inference.tasks import Task, Variant, all_tasks
+from inference.tasks import Variant
 from inference.wire import Frame, WorkerEnd
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ class WorkerOptions:
     threads: int = 0
     memory_budget: int = 0
     log_file: Path | None = None
-    tasks: Mapping[str, Task] | None = None  # other than inference.tasks (tests)
 
 
 def main(end: socket.socket, options: WorkerOptions) -> None:
@@ -81,7 +80,6 @@ class Worker:
         self._outbox: list[Frame] = []
         self._models: OrderedDict[str, tuple[Model, Variant]] = OrderedDict()  # least used first
         self._sessions: dict[int, _Running] = {}
-        self._tasks = options.tasks or all_tasks()
         self._device = ""
 
     def run(self) -> None:
@@ -95,6 +93,7 @@ class Worker:
                     self._close()
                     return
                 self._take_in(message)
+            self._flush()  # "started" must be out before a step that may take long, or hang
             for number in list(self._sessions):
                 self._step(number)
             self._flush()
@@ -116,8 +115,8 @@ class Worker:
 
     def _take_in(self, message: Frame) -> None:
         match message:
-            case ("run", session, task, variant, files, batch):
-                self._begin(session, task, variant, files, batch)
+            case ("run", session, variant, files, batch):
+                self._begin(session, variant, files, batch)
             case ("cancel", job):
                 for running in self._sessions.values():
                     running.cancel(job)
@@ -125,7 +124,6 @@ class Worker:
     def _begin(
         self,
         number: int,
-        task: str,
         variant: Variant,
         files: Mapping[str, Path],
         batch: dict[JobId, Any],
@@ -144,7 +142,7 @@ class Worker:
             if number in self._sessions:
                 self._sessions[number].admit(batch)
             else:
-                self._sessions[number] = _Running(model.start(batch), len(batch))
+                self._sessions[number] = _Running(model.start(batch), set(batch), len(batch))
         except Exception as error:  # noqa: BLE001 (model code)
             self._batch_failed(number, list(batch), error)
 
@@ -184,19 +182,23 @@ class Worker:
         try:
             events = list(running.session.step())
         except Exception as error:  # noqa: BLE001 (model code)
-            self._batch_failed(number, list(running.session.jobs) or running.jobs, error)
+            self._batch_failed(number, list(running.open), error)
             return
         running.seconds += time.perf_counter() - began
         for job, event in events:
             match event:
                 case Result():
+                    running.open.discard(job)
                     share = running.seconds / max(1, running.size)
                     self._say("result", job, event.value, share)
                 case BaseException():
+                    running.open.discard(job)
                     self._say("error", job, portable(event))
                 case _:
                     self._say("event", job, event)
         if not running.session.jobs:
+            for job in running.open:
+                self._say("error", job, ModelFailed("the session ended without an outcome"))
             running.session.close()
             del self._sessions[number]
             self._say("end", number)
@@ -227,22 +229,21 @@ class Worker:
 
 @dataclass(slots=True)
 class _Running:
-    """A session and what it has cost so far."""
+    """A session, the jobs it owes an outcome, how many it has had, and the seconds they cost."""
 
     session: Session
+    open: set[JobId]
     size: int
     seconds: float = 0.0
 
-    @property
-    def jobs(self) -> list[JobId]:
-        return list(self.session.jobs)
-
     def admit(self, batch: Mapping[JobId, Any]) -> None:
-        self.session.admit(batch)
+        self.open |= set(batch)
         self.size += len(batch)
+        self.session.admit(batch)
 
     def cancel(self, job: JobId) -> None:
-        if job in self.session.jobs:
+        if job in self.open:
+            self.open.discard(job)
             self.session.cancel(job)
 
 

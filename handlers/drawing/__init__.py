@@ -1,1 +1,1 @@
-"""Pure functions from results to pictures (PIL, NumPy); run in the studio process, never in the loop."""
+"""From results to pictures: pure functions (PIL, NumPy), run in the studio process."""
