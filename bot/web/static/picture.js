@@ -1,0 +1,92 @@
+// A picture in the conversation: click to enlarge, still when motion is unwelcome, gone when it is.
+
+import { el, icon, iconButton } from "./dom.js";
+import { t } from "./words.js";
+import { zoom } from "./zoom.js";
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Picture {
+  #url = null;
+  #image = null;
+  #animated = false;
+
+  constructor(image) {
+    this.media = null;
+    this.still = el("canvas", { hidden: true, "aria-hidden": "true" });
+    this.open = el("button.enlarge", { type: "button", onclick: () => zoom(this.#image, this.open) });
+    this.play = iconButton("pause", t("web-pause"), () => this.#setPlaying(this.paused));
+    this.play.classList.add("play");
+    this.save = el("a.icon.save", { download: "" }, icon("download"));
+    this.element = el("figure.picture", {}, this.open, this.play, this.save);
+    this.paused = false;
+    this.update(image);
+  }
+
+  update(image) {
+    this.#image = image;
+    this.#animated = Boolean(image.animated);
+    this.open.setAttribute("aria-label", t("web-enlarge", { name: image.alt }));
+    this.save.setAttribute("aria-label", t("web-download"));
+    this.save.title = t("web-download");
+    this.save.download = image.name || "";
+    this.save.href = image.url ?? "";
+    this.save.hidden = !image.name;
+    this.play.hidden = !this.#animated;
+    if (this.media) this.media.alt = image.alt;
+    if (image.url !== this.#url) this.#load(image);
+  }
+
+  /** Show the new picture when it is there, so that previews change without a blink. */
+  #load(image) {
+    this.#url = image.url;
+    if (!image.url) {
+      this.#gone();
+      return;
+    }
+    const media = image.video
+      ? el("video", { muted: true, loop: true, autoplay: !calm.matches, playsInline: true })
+      : el("img", { alt: image.alt, decoding: "async" });
+    const show = () => {
+      if (this.#url !== image.url) return; // a newer one has overtaken it
+      this.media = media;
+      this.open.replaceChildren(media, this.still);
+      this.element.classList.add("loaded");
+      if (this.#animated) this.#setPlaying(!calm.matches);
+    };
+    media.addEventListener(image.video ? "loadeddata" : "load", show, { once: true });
+    media.addEventListener("error", () => {
+      if (this.#url === image.url) this.#gone();
+    });
+    media.src = image.url;
+  }
+
+  /** Play, or stand still on the first frame. */
+  #setPlaying(playing) {
+    this.paused = !playing;
+    const label = t(playing ? "web-pause" : "web-play");
+    this.play.replaceChildren(icon(playing ? "pause" : "play"));
+    this.play.setAttribute("aria-label", label);
+    this.play.title = label;
+    if (this.media instanceof HTMLVideoElement) {
+      if (playing) this.media.play();
+      else this.media.pause();
+      return;
+    }
+    if (!playing) {
+      this.still.width = this.media.naturalWidth;
+      this.still.height = this.media.naturalHeight;
+      this.still.getContext("2d").drawImage(this.media, 0, 0);
+    }
+    this.still.hidden = playing;
+    this.media.classList.toggle("unseen", !playing);
+  }
+
+  #gone() {
+    this.element.classList.add("gone");
+    this.open.disabled = true;
+    this.open.replaceChildren(el("span", {}, t("web-picture-gone")));
+    this.play.hidden = true;
+    this.save.hidden = true;
+  }
+}
