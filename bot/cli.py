@@ -40,7 +40,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                     settings,
                     arguments.line,
                     arguments.image,
-                    language,
+                    arguments.lang,
                     arguments.out,
                     arguments.json,
                 )

@@ -27,7 +27,6 @@ from handlers.kit import (
     waiting,
 )
 from handlers.kit.runner import call_of
-from inference.jobs import Done
 from inference.pictures import PictureFacts
 from inference.tasks.detection import Box, DetectionInput, Detections
 from locales import words
@@ -48,20 +47,19 @@ async def detect(
     payload = DetectionInput(opened.data, facts.width, facts.height, confidence)
     async with services.submit(request, "detection", payload) as ticket:
         async for event in ticket:
-            if isinstance(event, Done):
-                break
             if state := waiting(event):
                 yield state
-    found: Detections = event.result
+    done = ticket.outcome
+    found: Detections = done.result
     labels = [_labelled(box, found.boxes, request.language) for box in found.boxes]
     drawn = await services.studio.run(draw_boxes, opened.data, labels)
     yield Reply(
         blocks=(Say(_found(found.boxes)), *_notes(facts)),
         pictures=(Image(drawn, "detect.jpg", _alternative(found.boxes)),),
         buttons=_bolder(request, confidence),
-        credit=Credit(event.model),
+        credit=Credit(done.model),
         data={
-            "model": event.model,
+            "model": done.model,
             "confidence": confidence,
             "width": facts.width,
             "height": facts.height,

@@ -22,7 +22,7 @@ from handlers.kit import (
     waiting,
 )
 from handlers.kit.reply import State
-from inference.jobs import Done, Token
+from inference.jobs import Token
 from inference.tasks.text_generation import GeneratedText, TextInput
 
 GREEDY, WILD = 0.0, 1.4  # the temperatures that the buttons offer to compare
@@ -46,23 +46,22 @@ async def gpt(
     written = ""
     async with services.submit(request, "text-generation", payload) as ticket:
         async for event in ticket:
-            if isinstance(event, Done):
-                break
             if isinstance(event, Token):
                 written += event.text
                 yield Reply(blocks=(Generated(written), *note), state=State.PARTIAL)
             elif state := waiting(event):
                 yield state.plus(*note)
-    result: GeneratedText = event.result
+    done = ticket.outcome
+    result: GeneratedText = done.result
     blocks = (Generated(result.text.strip()),) if result.text.strip() else ()
     cut = (Note(Message("gpt-cut", tokens=result.tokens)),) if result.stopped == "length" else ()
     empty = () if blocks else (Note(Message("gpt-silent")),)
     yield Reply(
         blocks=(*blocks, *empty, *cut, *note),
         buttons=_other_temperatures(text, temperature, length, seed),
-        credit=Credit(event.model, stand_in_for="GPT-2"),
+        credit=Credit(done.model, stand_in_for="GPT-2"),
         data={
-            "model": event.model,
+            "model": done.model,
             "text": result.text,
             "temperature": temperature,
             "seed": seed,

@@ -115,6 +115,13 @@ class Ticket:
         raise JobCancelled("the ticket was given back")
 
     @property
+    def outcome(self) -> Done:
+        """The good outcome, once iteration has ended."""
+        if not isinstance(self.latest, Done):
+            raise RuntimeError("there is no result yet")
+        return self.latest
+
+    @property
     def over(self) -> bool:
         """Whether the outcome is known."""
         return self._closed or self._error is not None
