@@ -15,7 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 64_000_000  # a 64-megapixel photo is 192 MB as RGB; more is refused
 MAX_SIDE = 20_000  # pixels
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF")
+# Pillow opens MPO, the cameras' two-in-one format, by way of JPEG and knows no reader of that name.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 
 class PictureError(Exception):
