@@ -37,23 +37,22 @@ ADA, BOB = "discord:1", "telegram:2"
 ROOM = "discord:room"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+SCRATCH = os.environ.get("TADIM_TEST_POSTGRES", "")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if SCRATCH else ["sqlite"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/folder with 100% ü/tadim.sqlite3"
-    scratch = os.environ.get("TADIM_TEST_POSTGRES", "")
-    if not scratch:
-        pytest.skip("TADIM_TEST_POSTGRES is not set")
-    pytest.importorskip("asyncpg")
-    parsed = parse_url(scratch)
+    parsed = parse_url(SCRATCH)
     assert "test" in str(parsed.database), "refusing to empty a database that is not for tests"
     engine = make_engine(parsed)
     async with engine.begin() as db:
         await db.execute(text("DROP SCHEMA public CASCADE"))
         await db.execute(text("CREATE SCHEMA public"))
     await engine.dispose()
-    return scratch
+    return SCRATCH
 
 
 @pytest.fixture
@@ -343,6 +342,7 @@ import asyncio, sys
 from bot.store import Store
 from handlers.kit.request import Call
 async def main():
+    print("ready", flush=True)
     sys.stdin.readline()
     store = await Store.open(sys.argv[1])
     for index in range(20):
@@ -357,11 +357,15 @@ async def test_several_processes_open_a_new_database_at_once(url: str) -> None:
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _OPEN_AND_WRITE, url, str(index)),
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         for index in range(3)
     ]
-    # The line on standard input is the starting shot: all have finished importing by then or soon.
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    # The starting shot, now that all have done their imports.
     results = await asyncio.gather(*(process.communicate(b"\n") for process in processes))
     assert [process.returncode for process in processes] == [0] * 3, results
     store = await Store.open(url)
