@@ -8,6 +8,7 @@ token of an interaction dies after 15 minutes; what comes later is posted as an 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -193,21 +194,27 @@ class Delivery:
             log.info("/%s: a state was not shown: %r", self.command, error)
 
     async def finish(self, reply: Reply) -> None:
-        """Show the final state, whatever it takes."""
+        """Show the final state, whatever it takes; if Discord refuses it, a sentence instead."""
         rendered = await self._rendered(reply)
-        for pause in (*RETRIES, None):
+        try:
+            await self._insist(rendered)
+        except discord.HTTPException as error:
+            apology = await self._rendered(explain(error, self.command))
+            with contextlib.suppress(discord.HTTPException):
+                await self._insist(apology)
+
+    async def _insist(self, rendered: Rendered) -> None:
+        """Show the final state; try again after troubles that pass."""
+        for pause in RETRIES:
             try:
                 return await self._show_even_late(rendered)
             except _PASSING as error:
-                if pause is None:
-                    log.error("/%s: the answer was not shown: %r", self.command, error)
-                    return None
                 log.info("/%s: the answer is tried again in %g s: %r", self.command, pause, error)
                 await asyncio.sleep(pause)
-            except discord.HTTPException as error:
-                log.error("/%s: Discord refuses the answer: %r", self.command, error)
-                return None
-        return None
+        try:
+            return await self._show_even_late(rendered)
+        except _PASSING as error:
+            log.error("/%s: the answer was not shown: %r", self.command, error)
 
     async def _show_even_late(self, rendered: Rendered) -> None:
         try:

@@ -116,7 +116,7 @@ class Desk:
         await self._call(interaction, call)
 
     async def _call(self, interaction: Interaction, call: Call) -> None:
-        private = _will_be_refused(call.command, call.arguments)
+        private = _will_be_private(call.command, call.arguments)
         begin = partial(_begin_call, self._hub, call)
         await self._answer(interaction, call.command, begin, thinking=True, private=private)
 
@@ -143,7 +143,7 @@ class Desk:
         self, token: str, command: str, interaction: Interaction, values: Arguments
     ) -> None:
         begin = partial(_begin_press, self._hub, token, values)
-        private = _will_be_refused(command, values)
+        private = _will_be_private(command, values)
         await self._attend(
             interaction,
             partial(self._answer, interaction, command, begin, thinking=True, private=private),
@@ -249,11 +249,13 @@ async def _acknowledge(interaction: Interaction, *, thinking: bool, private: boo
     return True
 
 
-def _will_be_refused(command: str, arguments: Arguments) -> bool:
-    """Whether a value given is wrong, so that the answer will be for the asker alone."""
-    known = commands().get(command)
+def _will_be_private(name: str, arguments: Arguments) -> bool:
+    """Whether the answer is for the asker alone: so is the command, or a value given is wrong."""
+    command = commands().get(name)
+    if command is None or command.private:
+        return True
     try:
-        for parameter in known.parameters if known else ():
+        for parameter in command.parameters:
             if parameter.kind != "picture" and arguments.get(parameter.name) is not None:
                 parameter.convert(arguments[parameter.name], "en")
     except UserError:

@@ -70,10 +70,15 @@ class InteractionOutlet(Outlet):
         return await self._interaction.followup.send(ephemeral=private, wait=True, **content)
 
     async def withdraw(self) -> None:
-        if self._thinking:
-            with contextlib.suppress(discord.NotFound):
-                await self._interaction.delete_original_response()
+        if not self._thinking:
+            return
+        with contextlib.suppress(discord.NotFound):
+            # As long as it "thinks", Discord takes the next message for the awaited one, and shows
+            # it to whom the acknowledgement was shown. So it says something first.
+            await self._interaction.edit_original_response(content="…")
             self._thinking = False
+            await self._interaction.delete_original_response()
+        self._thinking = False
 
 
 class ChannelOutlet(Outlet):
