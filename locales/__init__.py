@@ -109,7 +109,7 @@ class Words:
             case Label():
                 return self.label(thing.table, thing.name, thing.count)
             case Listing():
-                return format_list([self(item) for item in thing.items], locale=self.language)
+                return str(format_list([self(item) for item in thing.items], locale=self.language))
             case Lines():
                 return "\n".join(self(item) for item in thing.items)
             case _:
@@ -120,7 +120,7 @@ class Words:
         entry = self._tables.get(table, {}).get(name, name)
         if isinstance(entry, str):
             return entry
-        return entry[0] if count == 1 else entry[1]
+        return str(entry[0] if count == 1 else entry[1])
 
     def _format(self, key: str, arguments: Mapping[str, Any]) -> str:
         if not self.has(key):

@@ -87,8 +87,8 @@ def explain(error: BaseException, command: str) -> Reply:
         return Reply(blocks=(Say(message),), error=True, private=True)
     error_id = secrets.token_hex(4)
     log.error("error %s in /%s: %r", error_id, command, error, exc_info=error)
-    blocks = (Say(message),) if message else ()
-    blocks += (Say(Message("error-id" if message else "error-unforeseen", id=error_id)),)
+    last = Say(Message("error-id" if message else "error-unforeseen", id=error_id))
+    blocks = (Say(message), last) if message else (last,)
     return Reply(blocks=blocks, error=True, private=True, error_id=error_id)
 
 
