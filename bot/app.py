@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -18,6 +19,7 @@ from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.queue import InferenceQueue, QueueOptions
 from inference.weights import WeightsStore
+from locales import Message, words
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ async def serve(settings: Settings) -> None:
                 hub.frontends[frontend.platform] = frontend
                 await frontend.start()
                 started.append(frontend)
+                announce(frontend, settings.language)
             # The page answers already; processes that import torch come after it.
             await hub.services.queue.start()
             await stop.wait()
@@ -110,6 +113,17 @@ async def serve(settings: Settings) -> None:
             await _drain(hub)
         finally:
             await asyncio.gather(*(frontend.stop() for frontend in started))
+
+
+def announce(frontend: Frontend, language: str) -> None:
+    """Say on the terminal that a frontend is there, and where."""
+    say = words(language)
+    key = "serving-at" if frontend.address else "serving"
+    line = say(Message(key, platform=frontend.platform.title(), address=frontend.address))
+    sys.stdout.write(f"{line}\n")
+    if frontend.platform == "web":
+        sys.stdout.write(f"{say(Message('serving-stop'))}\n")
+    sys.stdout.flush()
 
 
 async def _drain(hub: Hub) -> None:
@@ -135,6 +149,7 @@ def configure_logging(level: str) -> None:
         "discord.http",
         "discord.gateway",
         "aiohttp.access",
+        "alembic",
     ):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

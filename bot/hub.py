@@ -52,6 +52,11 @@ class Frontend(ABC):
 
     platform: str
 
+    @property
+    def address(self) -> str:
+        """Where people find it (a URL, a bot's name), once started; empty if it cannot tell."""
+        return ""
+
     @abstractmethod
     async def start(self) -> None:
         """Connect; return once events arrive. Raises `FrontendError` with one clear sentence."""
@@ -92,6 +97,10 @@ class Hub:
     services: Services
     settings: Settings
     frontends: dict[str, Frontend] = field(default_factory=dict)
+
+    def ready(self) -> list[str]:
+        """What keeps Tadım from answering at once, a line each (for /readyz)."""
+        return self.services.queue.unready
 
     async def language(self, visitor: Visitor) -> str:
         """Explicit /language > the person's client > the chat > the configuration.

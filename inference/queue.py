@@ -248,6 +248,17 @@ class InferenceQueue:
             for session in room.sessions.values()
         )
 
+    @property
+    def unready(self) -> list[str]:
+        """Why jobs would have to wait for a worker now, a line each; empty: they would not."""
+        if self._closing:
+            return ["the queue is shutting down"]
+        return [
+            f"worker {room.name} is not running"
+            for room in self._rooms.values()
+            if room.worker is None or not room.worker.ready
+        ]
+
     def variant(self, task: str) -> Variant:
         """The checkpoint that answers a task under this configuration."""
         declared = self._tasks[task]

@@ -1,0 +1,5 @@
+### What the program says in its own terminal.
+
+serving = { $platform } is connected.
+serving-at = { $platform }: { $address }
+serving-stop = Drop a photo into that page. Stop with Ctrl+C.

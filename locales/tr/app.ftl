@@ -1,0 +1,5 @@
+### Programın kendi uçbiriminde söyledikleri.
+
+serving = Bağlandı: { $platform }
+serving-at = { $platform }: { $address }
+serving-stop = Bu sayfaya bir fotoğraf bırak. Durdurmak için Ctrl+C.
