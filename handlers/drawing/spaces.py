@@ -282,9 +282,9 @@ def _decisions(logits: Floats) -> Image.Image:
     shades = _shades()
     probability = (np.tanh(logits / 2) + 1) / 2
     pixels = shades[np.rint(probability * (len(shades) - 1)).astype(int)]
-    # Where the network says nearly ½ everywhere the border means little: it fades.
-    strength = min(1.0, float(_certainty(logits).max()) / 0.1)
-    if strength > 0.1:
+    # Where the network says nearly ½ everywhere the border means little: it fades away.
+    strength = min(1.0, (float(_certainty(logits).max()) - UNDECIDED) / 0.07)
+    if strength > 0:
         slope_up, slope_across = np.gradient(logits)
         distance = np.abs(logits) / (np.hypot(slope_up, slope_across) + 1e-12)  # in pixels
         line = np.clip(2.2 - distance, 0, 1)[..., None] * strength
@@ -388,9 +388,6 @@ class _Curves:
 class _Trails:
     """h-space: what the output unit says there, the four points, and the way they came."""
 
-    # Where each point's name stands: in four directions, as they all start in one place.
-    BESIDE = ((-1, 1), (-1, -1), (1, 1), (1, -1))
-
     def __init__(self, plot: _Plot, result: XorResult) -> None:
         self._plot = plot
         self._result = result
@@ -399,6 +396,7 @@ class _Trails:
         across = plot.across[0] + steps * (plot.across[1] - plot.across[0])
         up = plot.up[1] - steps * (plot.up[1] - plot.up[0])
         self._across, self._up = np.meshgrid(across, up)  # (SIDE, SIDE) each
+        self._names = _Names()
 
     def draw(self, frame: Image.Image, index: int) -> None:
         plot, points = self._plot, self._result.h_points
@@ -412,24 +410,52 @@ class _Trails:
         places = [plot.at(*point) for point in points[index]]
         for place, target in zip(places, TARGETS, strict=True):
             _draw_point(frame, plot, place, target)
-        self._draw_names(frame, places)
+        self._names.draw(frame, plot, np.array(places))
 
-    def _draw_names(self, frame: Image.Image, places: Sequence[tuple[float, float]]) -> None:
+
+class _Names:
+    """The points' names, (x₁, x₂), each on the freest of eight sides of its disc."""
+
+    # right, down-right, down, … as steps in pixels; text is wider than high
+    SIDES = tuple(
+        (54 * float(np.cos(angle)), 38 * float(np.sin(angle))) for angle in np.arange(8) * np.pi / 4
+    )
+    FACE = 18
+    HALF_WIDTH, HALF_HEIGHT = 30, 14
+
+    def __init__(self) -> None:
+        self._sides = [3, 5, 1, 7]  # as all points start in one place
+
+    def draw(self, frame: Image.Image, plot: _Plot, places: Floats) -> None:
+        """`places` (4, 2): the discs' middles, in pixels from the plot's corner."""
         draw = ImageDraw.Draw(frame)
-        left, top = self._plot.corner
-        for place, point, (right, down) in zip(places, POINTS, self.BESIDE, strict=True):
-            text = f"({point[0]}, {point[1]})"
-            half = font(18).getlength(text) / 2 + 4
-            middle = (
-                left + min(max(place[0] + 42 * right, half), SIDE - half),
-                top + min(max(place[1] + 32 * down, 14), SIDE - 14),
-            )
+        taken: list[Floats] = []
+        for number, point in enumerate(POINTS):
+            middles = [places[number] + side for side in self.SIDES]
+            costs = [
+                self._crowding(middle, places, taken) - 0.25 * (side == self._sides[number])
+                for side, middle in enumerate(middles)
+            ]
+            self._sides[number] = int(np.argmin(costs))
+            middle = middles[self._sides[number]]
+            taken.append(middle)
             draw.text(
-                middle,
-                text,
-                font=font(18),
+                (plot.left + middle[0], plot.top + middle[1]),
+                f"({point[0]}, {point[1]})",
+                font=font(self.FACE),
                 fill=INK,
                 anchor="mm",
                 stroke_width=3,
                 stroke_fill=WHITE,
             )
+
+    def _crowding(self, middle: Floats, discs: Floats, names: Sequence[Floats]) -> float:
+        """How much a name at `middle` would cover others, or leave the plot; 0: free."""
+        size = (self.HALF_WIDTH, self.HALF_HEIGHT)
+        beyond = np.maximum(0, np.abs(middle - SIDE / 2) + size - SIDE / 2)
+        cost = float(beyond.sum())
+        for disc in discs:
+            cost += max(0.0, 1 - float(np.hypot(*((middle - disc) / (54, 38))))) * 3
+        for name in names:
+            cost += max(0.0, 1 - float(np.max(np.abs(middle - name) / (58, 24)))) * 6
+        return cost
