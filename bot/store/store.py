@@ -40,11 +40,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bot.store.engine import READS, WRITES, StoreError, is_sqlite, make_engine, parse_url
 from bot.store.models import Button, Chat, Usage, User, UtcDateTime
 from handlers.kit.request import Call, ReplyAddress, Request
-from handlers.kit.services import StoredButton
+from handlers.kit.services import KEPT_DAYS, StoredButton
 
 log = logging.getLogger(__name__)
 
-KEPT = timedelta(days=90)  # buttons and usage; /privacy names it
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{12}")
 
@@ -295,8 +294,8 @@ class Store:
             await db.execute(delete(User).where(User.id == user))  # buttons and usage go with it
 
     async def prune(self) -> None:
-        """Delete what is older than `KEPT`, and people of whom nothing else is known."""
-        limit = _now() - KEPT
+        """Delete what is older than `KEPT_DAYS`, and people of whom nothing else is known."""
+        limit = _now() - timedelta(days=KEPT_DAYS)
         async with self._writing(WRITES) as db:
             await db.execute(delete(Button).where(Button.created < limit))
             await db.execute(delete(Usage).where(Usage.started < limit))

@@ -14,8 +14,6 @@ from __future__ import annotations
 import logging
 import secrets
 
-from inference.weights import WeightsError
-
 from handlers.kit.reply import Reply, Say
 from handlers.kit.request import PictureGone, PictureTooLarge
 from inference.jobs import (
@@ -28,6 +26,7 @@ from inference.jobs import (
     WorkerLost,
 )
 from inference.pictures import PictureError
+from inference.weights import WeightsError
 from locales import Message
 
 log = logging.getLogger(__name__)

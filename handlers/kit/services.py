@@ -13,9 +13,12 @@ from inference.jobs import Job, Owner
 from inference.pictures import PictureFacts, inspect
 
 if TYPE_CHECKING:
+    from handlers.kit.runner import Runs
     from inference.queue import InferenceQueue, Ticket
 
-    from handlers.kit.runner import Runs
+
+#: days after which a `Memory` forgets buttons and usage; /privacy tells people so
+KEPT_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
