@@ -84,7 +84,7 @@ class FakePlatform:
     chat: str = "fake:room"
     states: list[Reply] = field(default_factory=list)
 
-    def request(self, command: str, **arguments: Any) -> Request:
+    def request(self, command: str, /, **arguments: Any) -> Request:
         return Request(
             command=command,
             arguments=arguments,
@@ -94,7 +94,7 @@ class FakePlatform:
             address=ReplyAddress("fake", {"chat": self.chat}),
         )
 
-    async def ask(self, command: str, **arguments: Any) -> Reply:
+    async def ask(self, command: str, /, **arguments: Any) -> Reply:
         self.states = []
         async for reply in runner.start(self.request(command, **arguments), self.services):
             self.states.append(reply)
