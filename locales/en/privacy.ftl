@@ -1,0 +1,36 @@
+privacy = privacy
+    .description = See, export or delete what I remember about you
+    .action = action
+    .action-description = What to do with it; leave it out to see it
+    .sure = sure
+    .sure-description = Needed to delete: yes, you are sure
+privacy-action-show = show
+privacy-action-export = export
+privacy-action-delete = delete
+
+privacy-held =
+    This is what I remember about you:
+    { $facts }
+privacy-identity = • who you are on this platform, as a number: { $user }
+privacy-seen = • when I first saw you ({ DATETIME($first, dateStyle: "long") }) and when I last did ({ DATETIME($last, dateStyle: "long") })
+privacy-language = • the language you chose: { $language }
+privacy-no-language = • no language, for you have not chosen one
+privacy-usage = { $count ->
+    [0] • no commands that you ran
+    [one] • one command that you ran: which, when, in which chat, how long it took and how it ended
+   *[other] • { $count } commands that you ran: which, when, in which chat, how long they took and how they ended
+}
+privacy-buttons = { $count ->
+    [0] • no buttons
+    [one] • one button under my answers, with the settings and the text that it repeats
+   *[other] • { $count } buttons under my answers, with the settings and the text that they repeat
+}
+privacy-not-held = I keep neither your pictures nor my answers; of what you write I keep only what a button needs to repeat it.
+privacy-kept = Commands and buttons are deleted after { $days } days. The language you chose stays until you delete it.
+privacy-export-button = Give me a copy
+privacy-delete-button = Delete it
+privacy-exported = Everything I remember about you is in this file.
+privacy-sure = This deletes for good all that I remember about you, and the buttons under my earlier answers stop working. Are you sure?
+privacy-delete-now = Yes, delete everything
+privacy-keep = No, keep it
+privacy-deleted = Done: everything I remembered about you is deleted. What you do from now on leaves new traces.

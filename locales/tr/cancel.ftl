@@ -1,0 +1,13 @@
+cancel = iptal
+    .description = Süren işlerini durdurur
+    .run = iş
+    .run-description = Tek bir işin numarası; /kuyruk ve düğmeler bilir. Yazmazsan hepsi durur
+
+cancel-command = /{ $command }
+cancel-done = { $count ->
+    [one] İptal edildi: { $commands }.
+   *[other] { $count } iş iptal edildi: { $commands }.
+}
+cancel-nothing = İptal edebileceğim, süren bir işin yok.
+cancel-over = O iş çoktan bitmiş; iptal edilecek bir şey kalmamış.
+cancel-not-yours = Bunu başkası başlatmış; yalnızca başlatan iptal edebilir.
