@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from babel.lists import format_list
 from fluent.runtime import FluentBundle, FluentResource
@@ -59,9 +59,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Items joined as the language does it: *a, b and c*, *a, b ve c*."""
+    """Items joined as the language does it: *a, b and c*, *a, b ve c*; or with *or*."""
 
     items: Sequence[Any]
+    joined: Literal["and", "or"] = "and"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,9 @@ class Words:
             case Label():
                 return self.label(thing.table, thing.name, thing.count)
             case Listing():
-                return str(format_list([self(item) for item in thing.items], locale=self.language))
+                style = "or" if thing.joined == "or" else "standard"
+                items = [self(item) for item in thing.items]
+                return str(format_list(items, style, locale=self.language))
             case Lines():
                 return "\n".join(self(item) for item in thing.items)
             case _:

@@ -163,9 +163,8 @@ class Parameter:
             names = {fold(value), *(fold(self.choice_title(value, lang)) for lang in LANGUAGES)}
             if typed in names:
                 return value
-        options = Listing(
-            [Message(f"{self.command}-{self.name}-{value}") for value in self.choices]
-        )
+        titles = [Message(f"{self.command}-{self.name}-{value}") for value in self.choices]
+        options = Listing(titles, "or")
         raise UserError("error-choice-expected", parameter=self._named(), options=options)
 
 
