@@ -129,7 +129,7 @@ def _kind(parameter: Parameter) -> Message:
         return Message("help-kind-text", longest=text.longest)
     if parameter.choices:
         options = [_choice(parameter, value) for value in parameter.choices]
-        return Message("help-kind-choice", options=Listing(options))
+        return Message("help-kind-choice", options=Listing(options, "or"))
     return Message(f"help-kind-{parameter.kind}")
 
 

@@ -46,7 +46,7 @@ async def privacy(
                 Button(Message("privacy-keep"), _call("show")),
             )
         case _:
-            yield _show(await services.memory.export(request.user))
+            yield _show(request.user, await services.memory.export(request.user))
 
 
 def _private(*sentences: Message) -> Reply:
@@ -57,10 +57,10 @@ def _call(action: str, **arguments: Any) -> Call:
     return Call("privacy", {"action": action, **arguments})
 
 
-def _show(held: dict[str, Any]) -> Reply:
+def _show(user: str, held: dict[str, Any]) -> Reply:
     language = held.get("language")
     facts = [
-        Message("privacy-identity", user=held.get("user", "")),
+        Message("privacy-identity", user=user),
         Message("privacy-language", language=Message(f"language-language-{language}"))
         if language
         else Message("privacy-no-language"),

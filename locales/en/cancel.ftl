@@ -1,7 +1,7 @@
 cancel = cancel
     .description = Stop what you have under way
     .run = run
-    .run-description = The number of one run, as /queue and the buttons know it; leave it out to stop all
+    .run-description = Which run; the buttons fill it in. Leave it out to stop all
 
 cancel-command = /{ $command }
 cancel-done = { $count ->

@@ -11,7 +11,7 @@ help-stop-what-is = What is deep learning?
 help-stop-language = Natural language processing
 help-stop-vision = Computer vision
 help-stop-generative = Generative models
-help-stop-house = Getting around
+help-stop-house = General commands
 help-line = /{ $command }: { $description }
 help-source = Free software under the AGPL-3.0. Source: { $source }
 help-source-button = Source code
@@ -37,4 +37,3 @@ help-no = no
 help-example = Example: { $example }
 help-example-text = Once upon a time
 help-example-picture = (and a picture)
-

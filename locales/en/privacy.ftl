@@ -11,7 +11,7 @@ privacy-action-delete = delete
 privacy-held =
     This is what I remember about you:
     { $facts }
-privacy-identity = • who you are on this platform, as a number: { $user }
+privacy-identity = • who you are to this platform: { $user }
 privacy-seen = • when I first saw you ({ DATETIME($first, dateStyle: "long") }) and when I last did ({ DATETIME($last, dateStyle: "long") })
 privacy-language = • the language you chose: { $language }
 privacy-no-language = • no language, for you have not chosen one

@@ -1,7 +1,7 @@
 cancel = iptal
     .description = Süren işlerini durdurur
     .run = iş
-    .run-description = Tek bir işin numarası; /kuyruk ve düğmeler bilir. Yazmazsan hepsi durur
+    .run-description = Hangi iş olduğu; düğmeler kendileri doldurur. Yazmazsan hepsi durur
 
 cancel-command = /{ $command }
 cancel-done = { $count ->

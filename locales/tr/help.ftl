@@ -11,7 +11,7 @@ help-stop-what-is = Derin öğrenme nedir?
 help-stop-language = Doğal dil işleme
 help-stop-vision = Bilgisayarlı görü
 help-stop-generative = Üretici modeller
-help-stop-house = Yol yordam
+help-stop-house = Genel komutlar
 help-line = /{ $command }: { $description }
 help-source = AGPL-3.0 lisanslı özgür yazılım. Kaynak kodu: { $source }
 help-source-button = Kaynak kodu
@@ -37,4 +37,3 @@ help-no = hayır
 help-example = Örnek: { $example }
 help-example-text = Bir varmış bir yokmuş
 help-example-picture = (yanında bir resim)
-

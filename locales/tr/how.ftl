@@ -4,4 +4,4 @@ how = nasıl
     .command-description = Fikrini merak ettiğin komut
 how-example = gpt
 
-how-nothing = Sunumda bu komutun ardında bir fikir yok: /{ $command }. Nasıl kullanıldığını /yardım anlatır.
+how-nothing = Bu komutun ardında sunumdan bir fikir yok: /{ $command }. Nasıl kullanıldığını /yardım anlatır.
