@@ -269,31 +269,32 @@ def _enlarged(logits: Floats) -> Floats:
     # The outermost samples stand on the plot's edges, not half a cell inside.
     inner = (2.5, 2.5, len(wider) - 2.5, len(wider) - 2.5)
     image = Image.fromarray(wider).resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=inner)
-    return np.asarray(image, dtype=np.float64)
+    return np.asarray(image)
 
 
 def _certainty(logits: Floats) -> Floats:
     """How far a probability is from ½: |2p − 1|, 0…1."""
-    return np.abs(np.tanh(logits.astype(np.float64) / 2))
+    return np.abs(np.tanh(logits / 2))
 
 
 def _decisions(logits: Floats) -> Image.Image:
     """Logits, one a pixel, as shades of the two classes with a border where they are 0."""
     shades = _shades()
     probability = (np.tanh(logits / 2) + 1) / 2
-    pixels = shades[np.rint(probability * (len(shades) - 1)).astype(int)]
+    pixels = shades[np.rint(probability * (len(shades) - 1)).astype(np.uint8)]
     # Where the network says nearly ½ everywhere the border means little: it fades away.
     strength = min(1.0, (float(_certainty(logits).max()) - UNDECIDED) / 0.07)
     if strength > 0:
         slope_up, slope_across = np.gradient(logits)
         distance = np.abs(logits) / (np.hypot(slope_up, slope_across) + 1e-12)  # in pixels
-        line = np.clip(2.2 - distance, 0, 1)[..., None] * strength
-        pixels = pixels * (1 - line) + np.array(INK) * line
-    return Image.fromarray(pixels.astype(np.uint8))
+        near = distance < 2.2
+        line = np.clip(2.2 - distance[near], 0, 1)[:, None] * strength
+        pixels[near] = pixels[near] * (1 - line) + np.array(INK) * line
+    return Image.fromarray(pixels)
 
 
 @cache
-def _shades() -> Floats:
+def _shades() -> npt.NDArray[np.uint8]:
     """(17, 3): from surely 0 over white to surely 1. Few steps keep the film small."""
     half = 8
     return np.array(
@@ -301,7 +302,7 @@ def _shades() -> Floats:
             blend(WHITE, CLASS[step > half], 0.55 * abs(step - half) / half)
             for step in range(2 * half + 1)
         ],
-        dtype=np.float64,
+        dtype=np.uint8,
     )
 
 
@@ -392,7 +393,7 @@ class _Trails:
         self._plot = plot
         self._result = result
         self._pens = [_Pen(blend(CLASS[target], INK, 0.15), 2) for target in TARGETS]
-        steps = np.linspace(0, 1, SIDE)
+        steps = np.linspace(0, 1, SIDE, dtype=np.float32)
         across = plot.across[0] + steps * (plot.across[1] - plot.across[0])
         up = plot.up[1] - steps * (plot.up[1] - plot.up[0])
         self._across, self._up = np.meshgrid(across, up)  # (SIDE, SIDE) each
@@ -400,7 +401,7 @@ class _Trails:
 
     def draw(self, frame: Image.Image, index: int) -> None:
         plot, points = self._plot, self._result.h_points
-        slope_across, slope_up, level = self._result.h_planes[index]
+        slope_across, slope_up, level = self._result.h_planes[index].tolist()
         logits = slope_across * self._across + slope_up * self._up + level
         frame.paste(_decisions(logits), plot.corner)
         for number, pen in enumerate(self._pens):
