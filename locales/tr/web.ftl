@@ -34,7 +34,7 @@ web-welcome = Derin öğrenmenin tadına bak.
 web-welcome-lead = Bir fotoğraf bırak, sinir ağının onda ne gördüğüne bak; ya da / yazıp turdan bir durak seç.
 web-welcome-choose = Fotoğraf seç
 web-welcome-or = ya da sayfanın herhangi bir yerine bırak, istersen yapıştır
-web-welcome-sample = Örnek bir fotoğrafla dene
+web-welcome-sample = Örnek fotoğrafla dene
 web-welcome-stops = Ya da buradan başla
 web-welcome-privacy = Resimlerin yalnızca bellekte tutulur ve en geç { $minutes } dakika sonra silinir.
 

@@ -64,7 +64,10 @@ connection.addEventListener("up", () => {
   banner.hidden = true;
 });
 
-for (const event of ["online", "pageshow"]) window.addEventListener(event, () => connection.retry());
+window.addEventListener("online", () => connection.retry());
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) connection.retry(); // back from the browser's cache: the socket is gone
+});
 
 function showBanner() {
   const retry = el("button", { type: "button", onclick: () => connection.retry() });

@@ -6,6 +6,8 @@ import { Palette } from "./palette.js";
 import { Attachment, MOST, refusal } from "./uploads.js";
 import { fold, number, t } from "./words.js";
 
+const narrow = matchMedia("(max-width: 30rem)");
+
 /**
  * `send(message)` returns false where there is no connection; `toast(text)` shows a short notice;
  * `question()` is the open question, or null.
@@ -361,6 +363,7 @@ export class Composer {
     if (question && question.kind !== "picture") {
       return t("web-placeholder-value", { name: question.title });
     }
+    if (narrow.matches) return t("web-message");
     if (this.#attachments.length) return t("web-picture-offer");
     return t(this.#textCommands().length ? "web-placeholder-text" : "web-placeholder");
   }
