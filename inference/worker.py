@@ -84,9 +84,11 @@ class Worker:
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        self._device = choose_device(self._options.device, self._options.room)
+        self._device = choose_device(self._options.device)
         self._say("ready", self._device)
         self._flush()
+        if self._options.room == "compute":
+            importlib.import_module("torch")  # seconds that the first job need not wait
         while True:
             for message in self._arrived():
                 if message[0] == "stop":
@@ -262,14 +264,15 @@ def portable(error: BaseException) -> InferenceError:
     return ModelFailed(text)
 
 
-def choose_device(wanted: str, room: str) -> str:
+def choose_device(wanted: str) -> str:
     """A torch device string; "auto" takes CUDA, then MPS, then the CPU.
 
-    The text room asks without torch where it can: llama.cpp needs none.
+    Where the system shows no accelerator, torch is not asked: importing it takes seconds, and the
+    text room's llama.cpp needs none.
     """
     if wanted != "auto":
         return wanted
-    if room == "text" and not _has_nvidia():
+    if not _may_have_accelerator():
         return "cpu"
     import torch
 
@@ -278,8 +281,10 @@ def choose_device(wanted: str, room: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _has_nvidia() -> bool:
-    return Path("/dev/nvidiactl").exists() or sys.platform == "win32"
+def _may_have_accelerator() -> bool:
+    """Whether asking torch is worth it: an NVIDIA or AMD driver, or a system that hides them."""
+    drivers = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
+    return not sys.platform.startswith("linux") or any(path.exists() for path in drivers)
 
 
 def default_budget(device: str) -> int:
