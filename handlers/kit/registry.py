@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Any
 
 import handlers
 from handlers.kit.errors import UserError
@@ -169,9 +168,14 @@ def complete(typed: str, language: str, limit: int = 25) -> list[Command]:
 
 def parameter_named(entry: Command, typed: str) -> Parameter | None:
     """A command's parameter by its name in either language, or canonical."""
-    wanted = fold(typed[:64])
+    return _parameter_names(entry).get(fold(typed[:64]))
+
+
+@cache
+def _parameter_names(entry: Command) -> Mapping[str, Parameter]:
+    """Folded name, in any language, to parameter."""
+    names: dict[str, Parameter] = {}
     for parameter in entry.parameters:
-        titles: list[Any] = [parameter.name, *(parameter.title(lang) for lang in LANGUAGES)]
-        if wanted in (fold(title) for title in titles):
-            return parameter
-    return None
+        for title in (parameter.name, *(parameter.title(lang) for lang in LANGUAGES)):
+            names.setdefault(fold(title), parameter)
+    return MappingProxyType(names)
