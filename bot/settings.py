@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -22,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -74,6 +76,30 @@ class WeightsSettings(_Section):
     pins: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
 
 
+class _OwnLines(DotEnvSettingsSource):
+    """A `.env` file may be shared with other programs: their variables are none of our business.
+
+    Ours that no key has are kept, to be refused by name.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        known = {*_TOKENS, *Settings.model_fields, "data_folder"}
+        return {
+            name: value
+            for name, value in super().__call__().items()
+            if name in known or name.lower().startswith("tadim_")
+        }
+
+
+def _no_empty_secret(value: Any) -> Any:
+    """`DISCORD_TOKEN=` in a file means that there is none."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+_Secret = Annotated[SecretStr | None, BeforeValidator(_no_empty_secret)]
+_TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
+
+
 class Settings(BaseSettings):
     """All that can be set. Build it by `load()`, which gives readable errors."""
 
@@ -97,9 +123,9 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     weights: WeightsSettings = WeightsSettings()
 
-    discord_token: SecretStr | None = Field(None, validation_alias="DISCORD_TOKEN")
-    telegram_token: SecretStr | None = Field(None, validation_alias="TELEGRAM_TOKEN")
-    web_token: SecretStr | None = Field(None, validation_alias="TADIM_WEB_TOKEN")
+    discord_token: _Secret = Field(None, validation_alias="DISCORD_TOKEN")
+    telegram_token: _Secret = Field(None, validation_alias="TELEGRAM_TOKEN")
+    web_token: _Secret = Field(None, validation_alias="TADIM_WEB_TOKEN")
 
     @classmethod
     def settings_customise_sources(
@@ -111,7 +137,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
-        return init_settings, env_settings, dotenv_settings, toml
+        return init_settings, env_settings, _OwnLines(settings_cls), toml
 
     @property
     def data_folder(self) -> Path:
