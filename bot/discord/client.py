@@ -48,6 +48,7 @@ class Client(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=0.5,  # seconds without a further guild; we wait for none of them
             max_messages=None,
         )
         self._prepare = prepare

