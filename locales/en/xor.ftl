@@ -14,8 +14,7 @@ xor-training = Step { NUMBER($step) } of { NUMBER($steps) }. Loss: perceptron { 
 xor-drawing = Training is done; I am drawing the film.
 
 # --- what was seen
-xor-perceptron = The perceptron had { $best } of 4 points right at best: it can only draw one straight line, and no line parts the ones from the zeros. It ends by saying ½ to everything, at a loss of { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) } = ln 2, which is guessing.
-xor-perceptron-unfinished = The perceptron had { $best } of 4 points right at best: it can only draw one straight line, and no line parts the ones from the zeros. Its loss can never fall below ln 2 ≈ 0.69, which is guessing; after { NUMBER($steps) } steps it stands at { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+xor-perceptron = The perceptron had { $best } of 4 points right at best: it can only draw one straight line, and no line parts the ones from the zeros. Its loss cannot fall below ln 2 ≈ 0.69, the price of saying ½ to everything; here it ended at { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
 xor-mlp-learned = The MLP with { $hidden ->
     [one] one hidden unit
    *[other] { $hidden } hidden units
@@ -23,12 +22,9 @@ xor-mlp-learned = The MLP with { $hidden ->
 xor-mlp-one-unit = The MLP stopped at { $right } of 4: with one hidden unit it, too, can only draw a straight border. It takes two.
 xor-mlp-plateau = The MLP has { $right } of 4 right and its loss is still near ln 2: it has hardly left the flat place where it started. More steps will help, or another seed.
 xor-mlp-falling = The MLP has { $right } of 4 right and its loss, { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }, is still falling. Give it more steps.
-xor-mlp-stuck = The MLP is stuck at { $right } of 4 in a local minimum, at a loss of { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: every small change makes it worse. It happens to about 1 seed in 14 with two hidden units. Try another seed or more hidden units.
+xor-mlp-stuck = The MLP is stuck at { $right } of 4 in a local minimum, at a loss of { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: every small change makes it worse. It happens to about 1 seed in 20 with two hidden units. Try another seed or more hidden units.
 xor-view = With { $hidden } hidden units, h-space has { $hidden } dimensions. Seen here: across, the direction that the output unit reads; up, the one along which the points differ most besides. Together they hold { NUMBER($share, style: "percent", maximumFractionDigits: 0) } of the points’ spread.
-xor-settings = { $steps ->
-    [one] One step
-   *[other] { NUMBER($steps) } steps
-}, seed { $seed }, trained in { NUMBER($seconds, maximumSignificantDigits: 2) } s
+xor-settings = { NUMBER($steps) } steps, seed { $seed }, trained in { NUMBER($seconds, maximumSignificantDigits: 2) } s
 
 # --- buttons
 xor-button-hidden = { $hidden ->
@@ -58,7 +54,7 @@ xor-picture-axis = step
 xor-picture-guess = ln 2 ≈ { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: guessing
 
 # --- the pictures in words
-xor-alt-film = Animation of the training. Top left, the perceptron: a straight border turns, then fades until the whole plane is undecided. Top right, the losses: the perceptron’s stays at ln 2, the MLP’s ends at { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }. Bottom left, the MLP’s decisions in the plane of x; bottom right, the four points on their way through h-space. { $ending }
+xor-alt-film = Animation of the training. Top left, the perceptron: a straight border turns, then fades until the plane is all but undecided. Top right, the losses: the perceptron’s stays at ln 2, the MLP’s ends at { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }. Bottom left, the MLP’s decisions in the plane of x; bottom right, the four points on their way through h-space. { $ending }
 xor-alt-still = The last frame. Top left, the perceptron’s plane of x; top right, both losses; bottom left, the MLP’s decisions around the points (0, 0), (0, 1), (1, 0) and (1, 1); bottom right, the same points in h-space. { $ending }
 xor-alt-live = Two planes side by side in mid-training, with the four XOR points: on the left the perceptron’s decisions, on the right the MLP’s.
 xor-alt-learned = In the end the ones lie on one side of a straight line in h-space and the zeros on the other.

@@ -14,13 +14,12 @@ xor-training = Adım: { NUMBER($step) } / { NUMBER($steps) }. Kayıp: perceptron
 xor-drawing = Eğitim bitti; filmi çiziyorum.
 
 # --- ne görüldü
-xor-perceptron = Perceptron 4 noktanın en çok { $best } tanesini doğru bildi: yalnızca tek bir düz çizgi çekebiliyor, birleri sıfırlardan ayıran bir çizgi ise yok. Sonunda her noktaya ½ diyor; kaybı { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) } = ln 2, yani düpedüz tahmin.
-xor-perceptron-unfinished = Perceptron 4 noktanın en çok { $best } tanesini doğru bildi: yalnızca tek bir düz çizgi çekebiliyor, birleri sıfırlardan ayıran bir çizgi ise yok. Kaybı hiçbir zaman ln 2 ≈ 0,69 değerinin, yani düpedüz tahminin altına inemez; { NUMBER($steps) } adım sonunda { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+xor-perceptron = Perceptron 4 noktanın en çok { $best } tanesini doğru bildi: yalnızca tek bir düz çizgi çekebiliyor, birleri sıfırlardan ayıran bir çizgi ise yok. Kaybı (loss) ln 2 ≈ 0,69 altına inemez; bu, her noktaya ½ demenin bedelidir. Burada vardığı yer: { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
 xor-mlp-learned = { $hidden } gizli birimli MLP, { NUMBER($step) }. adımdan beri 4 noktanın 4’ünü de doğru biliyor; son kaybı { NUMBER($loss, maximumSignificantDigits: 2) }. Gizli katman noktaları öyle taşıdı ki h uzayında tek bir düz çizgi yetiyor.
 xor-mlp-one-unit = MLP 4 noktanın { $right } tanesinde kaldı: tek gizli birimle o da ancak düz bir sınır çizebilir. En az iki birim gerekir.
 xor-mlp-plateau = MLP 4 noktanın { $right } tanesini doğru biliyor ve kaybı hâlâ ln 2 dolayında: başladığı düzlükten henüz çıkamadı. Daha çok adım ya da başka bir tohum işe yarar.
 xor-mlp-falling = MLP 4 noktanın { $right } tanesini doğru biliyor; kaybı { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) } ve hâlâ düşüyor. Biraz daha adım ver.
-xor-mlp-stuck = MLP bir yerel minimuma takıldı: 4 noktanın { $right } tanesi doğru, kayıp { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }; hangi yöne küçük bir adım atsa durum kötüleşiyor. İki gizli birimle yaklaşık her 14 tohumdan birinde böyle olur. Başka bir tohum ya da daha çok gizli birim dene.
+xor-mlp-stuck = MLP bir yerel minimuma takıldı: 4 noktanın { $right } tanesi doğru, kayıp { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }; hangi yöne küçük bir adım atsa durum kötüleşiyor. İki gizli birimle yaklaşık her 20 tohumdan birinde böyle olur. Başka bir tohum ya da daha çok gizli birim dene.
 xor-view = Gizli birim sayısı { $hidden } olunca h uzayı da { $hidden } boyutlu olur. Resimde yatay eksen çıkış biriminin baktığı yön, dikey eksen noktaların bunun dışında en çok ayrıştığı yön. İkisi birlikte noktaların yayılımını şu oranda gösteriyor: { NUMBER($share, style: "percent", maximumFractionDigits: 0) }.
 xor-settings = { NUMBER($steps) } adım, tohum { $seed }, eğitim { NUMBER($seconds, maximumSignificantDigits: 2) } sn sürdü
 
@@ -49,7 +48,7 @@ xor-picture-axis = adım
 xor-picture-guess = ln 2 ≈ { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: tahmin
 
 # --- resimler sözle
-xor-alt-film = Eğitimin animasyonu. Sol üstte perceptron: düz bir sınır döner, sonra bütün düzlem kararsız kalana dek solar. Sağ üstte kayıplar: perceptron ln 2 düzeyinde kalır, MLP sonunda şuraya varır: { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }. Sol altta MLP kararları, x düzleminde; sağ altta dört noktanın h uzayındaki yolu. { $ending }
+xor-alt-film = Eğitimin animasyonu. Sol üstte perceptron: düz bir sınır döner, sonra düzlem neredeyse bütünüyle kararsız kalana dek solar. Sağ üstte kayıplar: perceptron ln 2 düzeyinde kalır, MLP sonunda şuraya varır: { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }. Sol altta MLP kararları, x düzleminde; sağ altta dört noktanın h uzayındaki yolu. { $ending }
 xor-alt-still = Son kare. Sol üstte perceptron için x düzlemi; sağ üstte iki kayıp; sol altta (0, 0), (0, 1), (1, 0) ve (1, 1) noktalarının çevresinde MLP kararları; sağ altta aynı noktalar h uzayında. { $ending }
 xor-alt-live = Eğitimin ortasında yan yana iki düzlem ve dört XOR noktası: solda perceptron kararları, sağda MLP kararları.
 xor-alt-learned = Sonunda h uzayında birler bir doğrunun bir yanında, sıfırlar öbür yanında.
