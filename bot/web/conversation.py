@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from bot.hub import Hub, Visitor
 from bot.presenting import Presentation
-from bot.web.presenter import Answer, Entry, Said, describe, follow
+from bot.web.presenter import SHOWN, Answer, Entry, Said, describe, follow
 from bot.web.protocol import Garbled, Incoming, Upload, Value, page_words, read
 from bot.web.sessions import RUNNING, Session, Tab
 from bot.web.uploads import Shelf
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 MESSAGES = Counter(
     "tadim_web_messages", "Messages from web pages, by what became of them.", ["outcome"]
 )
-SHOWN = 4000  # characters of a typed line that the history repeats
 
 
 def visitor(session: str, client_language: str | None) -> Visitor:
@@ -117,7 +116,7 @@ class Conversation:
             ],
             "words": page_words(language),
             "halls": [
-                {"name": stop, "title": words(language)(Message(f"web-hall-{stop}"))}
+                {"name": stop, "title": words(language)(Message(f"help-stop-{stop}"))}
                 for stop in STOPS
             ],
             "commands": [describe(command, language) for command in commands().values()],

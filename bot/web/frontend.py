@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import mimetypes
 from contextlib import suppress
@@ -304,10 +303,7 @@ class WebFrontend(Frontend):
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
         """200 when jobs can be served; else 503 and one reason a line."""
-        ready = getattr(self._hub, "ready", None)
-        reasons = ready() if ready else ()
-        if inspect.isawaitable(reasons):
-            reasons = await reasons
+        reasons = self._hub.ready()
         if reasons:
             text = "".join(f"{reason}\n" for reason in reasons)
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=text)

@@ -24,6 +24,7 @@ from handlers.kit.runner import Run
 from locales import Message, words
 
 PACE = 0.06  # seconds between two states of an answer; the final one never waits for it
+SHOWN = 4000  # characters of what was asked that the history repeats
 _RETIRED = 4  # pictures of overtaken states that stay fetchable for tabs that are behind
 
 
@@ -51,7 +52,7 @@ class Said:
     async def to_json(self, language: str) -> dict[str, Any]:
         text = self.text
         if self.call:
-            text = line_of(self.call, language)
+            text = line_of(self.call, language)[:SHOWN]
         elif self.label:
             text = words(language)(self.label)
         picture = f"/picture/{self.picture}" if self.picture else None

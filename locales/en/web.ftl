@@ -11,11 +11,6 @@ web-arrive = One moment…
 # --- around the conversation
 web-skip = Skip to the message box
 web-tour = The tour
-web-hall-what-is = What is deep learning?
-web-hall-language = Natural language processing
-web-hall-vision = Computer vision
-web-hall-generative = Generative models
-web-hall-house = Help and settings
 web-language = Language
 web-theme-system = Colours: as the system
 web-theme-light = Colours: light

@@ -11,11 +11,6 @@ web-arrive = Bir saniye…
 # --- sohbetin çevresi
 web-skip = Mesaj kutusuna geç
 web-tour = Tur
-web-hall-what-is = Derin öğrenme nedir?
-web-hall-language = Doğal dil işleme
-web-hall-vision = Bilgisayarlı görü
-web-hall-generative = Üretici modeller
-web-hall-house = Yardım ve ayarlar
 web-language = Dil
 web-theme-system = Renkler: sistemdeki gibi
 web-theme-light = Renkler: açık

@@ -68,13 +68,14 @@ export class Composer {
   /** Run a command, or ask for its parameters first. */
   choose(command) {
     if (/^\s*\//.test(this.line.value)) this.#setLine("");
-    const others = command.parameters.filter((parameter) => parameter.kind !== "picture");
     const pictured = command.picture && this.#attachments.length > 0;
-    if (!command.parameters.length || (pictured && !others.some((p) => p.required))) {
-      this.#run(command, {});
-      return;
-    }
-    this.#openForm(command);
+    const complete = command.parameters.every(
+      (parameter) => !parameter.required || (parameter.kind === "picture" && pictured),
+    );
+    // A stop of the tour shows what can be tried out; /help and its like just answer.
+    const curious = command.parameters.length > 0 && !pictured && command.hall !== "house";
+    if (complete && !curious) this.#run(command, {});
+    else this.#openForm(command);
   }
 
   /** Take pictures that were dropped, pasted or picked. */

@@ -116,6 +116,9 @@ function text(parameter, id) {
 
 function choice(parameter, id) {
   const options = parameter.choices.map(({ value, title }) => el("option", { value }, title));
+  if (!parameter.required && parameter.default === null) {
+    options.unshift(el("option", { value: "" }, "–"));
+  }
   const control = el("select", { id }, ...options);
   if (parameter.default !== null) control.value = parameter.default;
   return { control, element: control, read: () => control.value };
