@@ -88,7 +88,7 @@ def _page(entry: Command, language: str) -> Reply:
     if entry.parameters:
         lines = [_parameter(parameter, language) for parameter in entry.parameters]
         blocks.append(Say(Message("help-parameters", parameters=Lines(lines))))
-    blocks.append(Say(Message("help-example", example=_example(entry, language))))
+    blocks.append(Say(Message("help-example-line", example=_example(entry, language))))
     how = Button(Message("button-how"), Call("how", {"command": entry.name}))
     return Reply(
         blocks=tuple(blocks),

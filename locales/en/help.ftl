@@ -34,6 +34,7 @@ help-default = otherwise { $value }
 help-yes = yes
 help-no = no
 
-help-example = Example: { $example }
+help-example = detect
+help-example-line = Example: { $example }
 help-example-text = Once upon a time
 help-example-picture = (and a picture)

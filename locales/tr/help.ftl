@@ -34,6 +34,7 @@ help-default = yazmazsan { $value }
 help-yes = evet
 help-no = hayır
 
-help-example = Örnek: { $example }
+help-example = algıla
+help-example-line = Örnek: { $example }
 help-example-text = Bir varmış bir yokmuş
 help-example-picture = (yanında bir resim)
