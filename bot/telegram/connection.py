@@ -93,6 +93,7 @@ class Connection:
         )
         self._updater = Updater(self.bot, self.updates)
         self._connecting: asyncio.Task[None] | None = None
+        self._connected = False
         self._tried = asyncio.Event()
         self._trouble: type[TelegramError] | None = None
 
@@ -100,6 +101,11 @@ class Connection:
     def me(self) -> User:
         """Our own account. Raises RuntimeError before the first connection."""
         return self.bot.bot
+
+    @property
+    def address(self) -> str:
+        """Where people find the bot; empty before the first connection."""
+        return f"https://t.me/{self.me.username}" if self._connected else ""
 
     async def start(self, connected: Callable[[], None]) -> None:
         """Connect; where Telegram cannot be reached, keep trying in the background.
@@ -143,6 +149,7 @@ class Connection:
             except TelegramError as error:
                 log.info("no connection to Telegram, next try in %g s: %s", pause, error)
             else:
+                self._connected = True
                 connected()
                 return
             self._tried.set()

@@ -154,7 +154,8 @@ class Conversation:
             reply = explain(error, "-")
             await self._acknowledge(query, _text(reply, self._hub.settings.language), alert=True)
             return
-        toast = await self._toast(run)
+        # What runs a model is acknowledged at once; what only looks something up may answer there.
+        toast = await self._toast(run) if run.command.stop == "house" else None
         await self._acknowledge(query, toast)
         if toast is None:
             self._follow(who, run)

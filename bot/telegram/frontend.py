@@ -66,6 +66,10 @@ class TelegramFrontend(Frontend):
 
     # --- the contract with the app and the hub ---------------------------------------------------
 
+    @property
+    def address(self) -> str:
+        return self._connection.address
+
     async def start(self) -> None:
         await self._connection.start(self._connected)
         self._consuming = asyncio.create_task(self._consume(), name="telegram updates")
@@ -106,7 +110,7 @@ class TelegramFrontend(Frontend):
     # --- updates ---------------------------------------------------------------------------------
 
     def _connected(self) -> None:
-        log.info("Telegram: https://t.me/%s", self._connection.me.username)
+        log.info("Telegram: %s", self.address)
         self._spawn(self._publish_menu)
 
     async def _publish_menu(self) -> None:

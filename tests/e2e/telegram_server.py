@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 from PIL import Image
@@ -236,7 +237,8 @@ class World:
         async def met() -> Any:
             async with self._changed:
                 while not (value := condition()):
-                    await self._changed.wait()
+                    with suppress(TimeoutError):  # what is waited for may lie outside this world
+                        await asyncio.wait_for(self._changed.wait(), 0.1)
                 return value
 
         try:
@@ -698,7 +700,7 @@ class WorldRequest(BaseRequest):
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *args: Any, **kw: Any
     ) -> tuple[int, bytes]:
-        where = re.fullmatch(r"https://api\.telegram\.org(/file)?/bot([^/]+)/(.+)", url)
+        where = re.fullmatch(r"https://api\.telegram\.org(/file)?/bot([^/]+)/(.+)", unquote(url))
         assert where, url
         try:
             if where[2] != TOKEN:
