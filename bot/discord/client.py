@@ -10,6 +10,23 @@ from discord import app_commands
 
 from handlers.kit.registry import Command
 
+#: What the bot asks for when it is invited. Answers to commands need none of it; notices, and
+#: answers that took over a quarter of an hour, are ordinary messages and do.
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
+)
+
+
+def invitation(application: int) -> str:
+    """The address under which somebody adds the bot to a server."""
+    return discord.utils.oauth_url(
+        application, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
+    )
+
 
 class Doors(Protocol):
     """Where what people do is taken in; `bot.discord.desk.Desk` does it."""

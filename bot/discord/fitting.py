@@ -37,7 +37,7 @@ async def fit(rendered: Rendered, limit: int, language: str, studio: Studio) -> 
             continue
         smaller = await _shrunk(attachment, room, studio)
         if smaller is None:
-            notes["left out"] = Message("discord-left-out", megabytes=room // 1_000_000)
+            notes["left out"] = Message("discord-left-out")
         else:
             notes["smaller"] = Message("discord-smaller")
             fitting.append(smaller)

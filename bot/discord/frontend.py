@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.discord.buttons import AskButton, PressButton
-from bot.discord.client import Client
+from bot.discord.client import Client, invitation
 from bot.discord.commands import FluentTranslator, declare, sync_if_changed
 from bot.discord.delivery import Answer, Delivery
 from bot.discord.desk import Desk
@@ -119,6 +119,8 @@ class DiscordFrontend(Frontend):
             raise FrontendError("Discord's gateway cannot be reached.") from error
         self._connection.add_done_callback(_note_end)
         log.info("Discord: in %d servers as %s", len(self.client.guilds), self.client.user)
+        if self.client.application_id is not None:
+            log.info("Discord: add it to a server at %s", invitation(self.client.application_id))
 
 
 def _note_end(connection: asyncio.Task[None]) -> None:

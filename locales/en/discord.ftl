@@ -10,7 +10,7 @@ discord-no-picture = There is no picture in this message. Choose a message that 
 
 # --- files
 discord-smaller = The picture was too large for this chat, so it is sent a little smaller.
-discord-left-out = A file was too large for this chat and is left out; at most { $megabytes } MB fit.
+discord-left-out = A file was too large for this chat and is left out.
 discord-long-text = The text is too long for the chat; the attached file has all of it.
 
 # --- start and end

@@ -10,7 +10,7 @@ discord-no-picture = Bu mesajda resim yok. Resim içeren bir mesaj seç.
 
 # --- dosyalar
 discord-smaller = Resim bu sohbet için fazla büyüktü; biraz küçültülerek gönderildi.
-discord-left-out = Bir dosya bu sohbet için fazla büyüktü, o yüzden gönderilmedi; en çok { $megabytes } MB sığıyor.
+discord-left-out = Bir dosya bu sohbet için fazla büyüktü, o yüzden gönderilmedi.
 discord-long-text = Metin sohbete sığmayacak kadar uzun; tamamı ekteki dosyada.
 
 # --- başlangıç ve bitiş

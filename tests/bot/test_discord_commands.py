@@ -11,7 +11,7 @@ import discord
 import pytest
 
 from bot.discord import commands
-from bot.discord.client import Client
+from bot.discord.client import PERMISSIONS, Client
 from handlers.kit import registry
 
 Json = dict[str, Any]
@@ -227,3 +227,18 @@ async def test_completion_offers_at_most_25() -> None:
     choices = await commands._complete_command(asker, "")
     assert 1 <= len(choices) <= 25
     assert "/detect" in [choice.name.split(" ")[0] for choice in choices]
+
+
+# --- the papers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["discord.md", "discord.tr.md"])
+def test_the_papers_ask_for_the_permissions_that_the_program_asks_for(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+    assert f"&permissions={PERMISSIONS.value}" in page
+
+
+def test_no_permission_to_mention_everyone_or_more() -> None:
+    asked = {permission for permission, given in PERMISSIONS if given}
+    assert len(asked) == 5
+    assert not asked & {"administrator", "mention_everyone", "manage_messages", "embed_links"}
