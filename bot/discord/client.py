@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,6 +10,8 @@ import discord
 from discord import app_commands
 
 from handlers.kit.registry import Command
+
+log = logging.getLogger(__name__)
 
 #: What the bot asks for when it is invited. Answers to commands need none of it; notices, and
 #: answers that took over a quarter of an hour, are ordinary messages and do.
@@ -45,6 +48,18 @@ class Doors(Protocol):
         command: str,
         names: Sequence[str],
     ) -> None: ...
+    async def outdated(self, interaction: discord.Interaction[Any]) -> None: ...
+
+
+class Tree(app_commands.CommandTree["Client"]):
+    """The commands that Discord was told of."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[Client], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Somebody's Discord shows a command as it was before an update."""
+        log.warning("a command that we no longer know: %r", error)
+        await self.client.doors.outdated(interaction)
 
 
 class Client(discord.AutoShardedClient):
@@ -54,10 +69,12 @@ class Client(discord.AutoShardedClient):
     is used on.
     """
 
-    tree: app_commands.CommandTree[Client]
+    tree: Tree
     doors: Doors
 
     def __init__(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        # We never speak aloud: no word about missing voice libraries.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         intents = discord.Intents.none()
         intents.guilds = True
         super().__init__(
@@ -69,7 +86,7 @@ class Client(discord.AutoShardedClient):
             max_messages=None,
         )
         self._prepare = prepare
-        self.tree = app_commands.CommandTree(
+        self.tree = Tree(
             self,
             allowed_contexts=app_commands.AppCommandContext(
                 guild=True, dm_channel=True, private_channel=False

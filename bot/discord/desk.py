@@ -80,6 +80,11 @@ class Desk:
         """A button whose call lacks `names`: a form asks for them."""
         await self._attend(interaction, partial(self._ask, interaction, token, command, names))
 
+    async def outdated(self, interaction: Interaction) -> None:
+        """A command that is no longer, or has other options now."""
+        if not interaction.response.is_done():
+            await _whisper(interaction, "discord-outdated")
+
     # --- opening and closing
 
     async def _attend(self, interaction: Interaction, work: Callable[[], Awaitable[Any]]) -> None:

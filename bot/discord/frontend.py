@@ -58,14 +58,12 @@ class DiscordFrontend(Frontend):
             await self._log_in()
             await self._connect()
         except BaseException:
-            await self.client.close()
+            await self._disconnect()
             raise
 
     async def stop(self) -> None:
         await self._desk.close(DRAIN_SECONDS)
-        await self.client.close()
-        if self._connection is not None:
-            await asyncio.gather(self._connection, return_exceptions=True)
+        await self._disconnect()
 
     async def fetch(self, ref: PictureRef) -> bytes:
         return await self._shelf.fetch(ref)
@@ -78,7 +76,7 @@ class DiscordFrontend(Frontend):
         answer = Answer(outlet(), services.studio)
         await Delivery(answer, presentation, "notice", services.studio, outlet).finish(reply)
 
-    # --- connecting
+    # --- connecting and disconnecting
 
     async def _prepare(self) -> None:
         """Called between logging in and connecting."""
@@ -88,7 +86,7 @@ class DiscordFrontend(Frontend):
     async def _log_in(self) -> None:
         try:
             await self.client.login(self._token)
-        except (discord.LoginFailure, ValueError, UnicodeError):
+        except (discord.LoginFailure, ValueError):
             # ValueError: the token holds characters that no HTTP header can.
             raise FrontendError(
                 "DISCORD_TOKEN: Discord does not accept this token; "
@@ -121,6 +119,12 @@ class DiscordFrontend(Frontend):
         log.info("Discord: in %d servers as %s", len(self.client.guilds), self.client.user)
         if self.client.application_id is not None:
             log.info("Discord: add it to a server at %s", invitation(self.client.application_id))
+
+    async def _disconnect(self) -> None:
+        await self.client.close()
+        if self._connection is not None:
+            self._connection.cancel()  # it may be trying again and again to connect
+            await asyncio.gather(self._connection, return_exceptions=True)
 
 
 def _note_end(connection: asyncio.Task[None]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import discord
 
-TOKEN_MARGIN = timedelta(seconds=20)  # before its end a token is not relied on any more
+TOKEN_SECONDS = 15 * 60 - 20.0  # that an interaction's token is relied on; Discord says 15 minutes
 
 UNKNOWN_MESSAGE = 10008
 
@@ -45,11 +45,13 @@ class InteractionOutlet(Outlet):
     def __init__(self, interaction: discord.Interaction[Any], *, thinking: bool) -> None:
         self._interaction = interaction
         self._thinking = thinking
+        # Counted from here: the interaction's own time is Discord's, and clocks differ.
+        self._dies_at = asyncio.get_running_loop().time() + TOKEN_SECONDS
         self.limit = interaction.filesize_limit
 
     @property
     def dead(self) -> bool:
-        return discord.utils.utcnow() > self._interaction.expires_at - TOKEN_MARGIN
+        return asyncio.get_running_loop().time() > self._dies_at
 
     async def post(self, private: bool, **content: Any) -> discord.Message:
         if self._thinking:
@@ -101,7 +103,7 @@ class ChannelOutlet(Outlet):
 
     async def post(self, private: bool, **content: Any) -> discord.Message:
         target: discord.abc.Messageable
-        if private and self._place.get("user"):
+        if private:
             target = await self._client.create_dm(discord.Object(int(self._place["user"])))
         else:
             target = self._client.get_partial_messageable(int(self._place["channel"]))

@@ -15,3 +15,4 @@ discord-long-text = The text is too long for the chat; the attached file has all
 
 # --- start and end
 discord-restarting = I am about to restart. Try again in a minute.
+discord-outdated = This command has changed. Restart your Discord (Ctrl+R) and try again.

@@ -15,3 +15,4 @@ discord-long-text = Metin sohbete sığmayacak kadar uzun; tamamı ekteki dosyad
 
 # --- başlangıç ve bitiş
 discord-restarting = Birazdan yeniden başlayacağım. Bir dakika sonra yeniden dene.
+discord-outdated = Bu komut değişti. Discord’unu yeniden başlat (Ctrl+R), sonra yeniden dene.

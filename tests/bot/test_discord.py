@@ -197,6 +197,21 @@ async def test_menu_on_a_message_without_a_picture(world: World, queue: Scripted
     assert not queue.jobs
 
 
+async def test_commands_are_completed(world: World) -> None:
+    [choice, *_] = await world.ada.autocomplete(world.channel, "help", "command", "algi")
+    assert choice["value"] == "detect"
+    assert choice["name"].startswith("/detect")
+
+
+@pytest.mark.parametrize("command", ["help", "queue", "cancel", "privacy"])
+async def test_what_is_nobody_elses_business(world: World, command: str) -> None:
+    result = await world.ada.slash(world.channel, command)
+    shown = [*result.followups, *([result.response] if result.response else [])]
+    assert shown
+    assert all(message.ephemeral for message in shown)
+    assert world.channel.history(viewer=world.alan) == []
+
+
 # --- buttons -------------------------------------------------------------------------------------
 
 

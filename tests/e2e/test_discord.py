@@ -215,6 +215,19 @@ async def test_no_network_is_one_clear_sentence(queue: ScriptedQueue, settings: 
         await DiscordFrontend(hub, TOKEN).start()
 
 
+@pytest.mark.parametrize(
+    ("route", "sentence"),
+    [("me", "answers 403"), ("set_commands", "refuses the commands"), ("gateway", "gateway")],
+)
+async def test_a_start_that_discord_refuses_is_one_clear_sentence(
+    world: World, queue: ScriptedQueue, settings: Settings, route: str, sentence: str
+) -> None:
+    world.faults[route].append(refusal(400 if route == "set_commands" else 403, 50035))
+    hub = Hub(Services(queue, None, Studio(), Runs()), settings)  # type: ignore[arg-type]
+    with pytest.raises(FrontendError, match=sentence):
+        await DiscordFrontend(hub, TOKEN).start()
+
+
 async def test_the_token_is_not_logged(
     world: World, queue: ScriptedQueue, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -237,6 +250,21 @@ async def test_stopping_lets_the_last_word_out(
         await world.answer(used)
         goes_on.set()
     assert "The last word." in used.visible[-1].content
+
+
+async def test_a_command_from_before_an_update(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada", locale="tr")
+    async with tadim(settings, queue):
+        old = next(command for command in world.commands if command["name"] == "gpt")
+        for name, localised in (("gone", "gitti"), ("gpt", "gpt")):
+            old["name"], old["name_localizations"] = name, {"tr": localised}
+            # Under its new name it is unknown; then it is known, but lacks a required option.
+            used = world.slash(ada, localised)
+            answer = await world.answer(used)
+            assert answer.ephemeral
+            assert answer.content.startswith("Bu komut değişti.")
 
 
 # --- faults --------------------------------------------------------------------------------------
@@ -288,7 +316,7 @@ async def test_the_answer_comes_after_the_deadline(
     queue.writes("Better late than never.")
     ada = world.person("Ada")
     async with tadim(settings, queue):
-        used = world.slash(ada, "gpt", age=15 * 60 - 1, text="Hi")
+        used = world.slash(ada, "gpt", age=15 * 60 + 1, text="Hi")
         [message] = await world.until(
             lambda: [m for m in world.messages.values() if "Better late" in m.content]
         )
