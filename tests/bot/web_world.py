@@ -133,9 +133,10 @@ def _register(script: Script) -> None:
     ) -> AsyncIterator[Reply]:
         data = await picture.fetch()
         script.seen.append(data)
+        name = "mirror.gif" if data.startswith(b"GIF8") else "mirror.png"
         yield Reply(
             blocks=(Say(Message("mirror-alternative")),),
-            pictures=(Image(data, "mirror.png", Message("mirror-alternative")),),
+            pictures=(Image(data, name, Message("mirror-alternative")),),
             files=(File(b"<script>alert(1)</script>", "page.html"),),
             data={"bytes": len(data), "size": size},
         )
@@ -182,6 +183,14 @@ def picture(colour: str = "red", side: int = 32) -> bytes:
     """A PNG."""
     buffer = io.BytesIO()
     Pixels.new("RGB", (side, side), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def animation(side: int = 64) -> bytes:
+    """A GIF of two frames."""
+    buffer = io.BytesIO()
+    frames = [Pixels.new("RGB", (side, side), colour) for colour in ("red", "green")]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
     return buffer.getvalue()
 
 

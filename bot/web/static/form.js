@@ -3,7 +3,7 @@
 import { el, icon, iconButton } from "./dom.js";
 import { number, t, toNumber } from "./words.js";
 
-const SLIDER_STEPS = 2000; // a wider range of whole numbers (a seed) is typed, not slid
+const SLIDER_STEPS = 10_000; // a wider range of whole numbers (a seed) is typed, not slid
 
 /**
  * `run(arguments)` gets what differs from the defaults; `close()` is asked to close the form;
@@ -148,7 +148,7 @@ function numeric(parameter, id) {
   const step = whole ? 1 : 10 ** Math.floor(Math.log10((high - low) / 50));
   const slider = el("input", { type: "range", min: low, max: high, step, "aria-label": parameter.title });
   slider.value = parameter.default ?? low;
-  slider.setAttribute("aria-valuetext", number(slider.value));
+  slider.setAttribute("aria-valuetext", shown || number(low));
   slider.addEventListener("input", () => {
     control.value = number(Number(slider.value));
     slider.setAttribute("aria-valuetext", control.value);

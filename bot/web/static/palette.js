@@ -23,6 +23,7 @@ export class Palette {
   #commands = [];
   #active = 0;
   #options = [];
+  #typed = null;
 
   /** `choose(command)` is called on a click. */
   constructor(input, choose) {
@@ -42,10 +43,10 @@ export class Palette {
 
   /** Build the list; the caller puts it into the page. */
   show(commands, halls, typed) {
-    const former = typed && this.active?.name;
+    // The mark stays where it was when the page is merely redrawn; other letters begin anew.
+    if (typed !== this.#typed) this.#active = 0;
+    this.#typed = typed;
     this.#commands = matching(commands, typed);
-    this.#active = Math.max(0, this.#commands.findIndex((command) => command.name === former));
-    if (!typed || !this.#commands.length) this.#active = 0;
     this.#options = [];
     const list = el("ul.palette", { id: "palette", role: "listbox", "aria-label": t("web-commands") });
     let hall = null;
@@ -70,6 +71,7 @@ export class Palette {
   hide() {
     this.element = null;
     this.#commands = [];
+    this.#typed = null;
     this.input.setAttribute("aria-expanded", "false");
     this.input.removeAttribute("aria-activedescendant");
   }

@@ -16,9 +16,9 @@ export class Picture {
     this.still = el("canvas", { hidden: true, "aria-hidden": "true" });
     this.open = el("button.enlarge", { type: "button", onclick: () => zoom(this.#image, this.open) });
     this.play = iconButton("pause", t("web-pause"), () => this.#setPlaying(this.paused));
-    this.play.classList.add("play");
     this.save = el("a.icon.save", { download: "" }, icon("download"));
-    this.element = el("figure.picture", {}, this.open, this.play, this.save);
+    this.tools = el("div.picture-tools", {}, this.play, this.save);
+    this.element = el("figure.picture", {}, this.open, this.tools);
     this.paused = false;
     this.update(image);
   }
@@ -31,8 +31,8 @@ export class Picture {
     this.save.title = t("web-download");
     this.save.download = image.name || "";
     this.save.href = image.url ?? "";
-    this.save.hidden = !image.name;
     this.play.hidden = !this.#animated;
+    this.tools.hidden = !image.name;
     if (this.media) this.media.alt = image.alt;
     if (image.url !== this.#url) this.#load(image);
   }
@@ -86,7 +86,6 @@ export class Picture {
     this.element.classList.add("gone");
     this.open.disabled = true;
     this.open.replaceChildren(el("span", {}, t("web-picture-gone")));
-    this.play.hidden = true;
-    this.save.hidden = true;
+    this.tools.hidden = true;
   }
 }
