@@ -171,8 +171,10 @@ class Answer:
         A bot may not write to people who never wrote to it.
         """
         language = self._presentation.language
+        alone = Place(chat=self._place.user, user=self._place.user)
         try:
-            alone = Place(chat=self._place.user, user=self._place.user)
+            if alone.group:
+                raise Unreachable("an anonymous administrator has no private chat")
             await self._deliver(alone, posts)
         except Unreachable:
             link = RenderedButton(

@@ -1,8 +1,8 @@
 """The line to Telegram: the client, its polling, and the token's secrecy.
 
 The token is part of every URL of the Bot API. It is kept from the logs in three places: loggers
-that print URLs are silenced, a server's error page that repeats the URL is cleaned before anybody
-sees it, and python-telegram-bot's exception about a wrong token, which quotes it, is replaced.
+that print URLs are silenced, an error page that repeats the URL is not passed on, and
+python-telegram-bot's exception about a wrong token, which quotes it, is replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from telegram import Bot, User
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
 from telegram.ext import Updater
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
@@ -52,6 +52,10 @@ class DiscreetRequest(HTTPXRequest):
                 raise type(error)(str(error).replace(self._secret, "…")) from None
             raise
         if code >= 300:
+            if not payload.lstrip().startswith(b"{"):
+                # Not the Bot API but something on the way. The client would take its 404 for a
+                # wrong token and give up polling.
+                raise NetworkError(f"HTTP {code} and no answer of the Bot API")
             payload = payload.replace(self._secret.encode(), "…".encode())
         return code, payload
 

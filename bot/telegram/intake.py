@@ -59,16 +59,22 @@ class Place:
 
 
 def visitor(user: User, chat: Chat, message: Any, *, quote: bool = True) -> Visitor:
-    """Who wrote in which chat. `message` may be one that Telegram no longer shows us."""
+    """Who wrote in which chat. `message` may be one that Telegram no longer shows us.
+
+    All anonymous administrators of all groups write as one account; each group's are told apart
+    from the others' by the group's own id, which is negative.
+    """
+    speaker = getattr(message, "sender_chat", None)
+    author = speaker.id if speaker and user.id == _ANONYMOUS_ADMIN else user.id
     in_topic = getattr(message, "is_topic_message", None)
     place = Place(
         chat=chat.id,
-        user=user.id,
+        user=author,
         thread=message.message_thread_id if in_topic else None,
         reply_to=message.message_id if quote else None,
     )
     return Visitor(
-        user=f"{PLATFORM}:{user.id}",
+        user=f"{PLATFORM}:{author}",
         chat=f"{PLATFORM}:{chat.id}",
         address=place.address(),
         user_name=user.full_name,

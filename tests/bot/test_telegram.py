@@ -7,10 +7,8 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -20,14 +18,13 @@ from bot.hub import FrontendError, Hub
 from bot.settings import Settings
 from bot.telegram.frontend import TelegramFrontend
 from bot.telegram.intake import Place
-from handlers.kit.reply import File, Reply
+from bot.telegram.questions import LIFETIME, Questions
+from handlers.kit.reply import File, Question, Reply
 from handlers.kit.request import Call, PictureGone, PictureRef, PictureTooLarge
 from handlers.kit.studio import Studio
-from inference.jobs import Done, Event, Job, Queued, Started, Token
-from inference.queue import Ticket
-from inference.tasks import all_tasks
-from inference.tasks.detection import Box, Detections
+from inference.jobs import Done, Queued, Token
 from inference.tasks.text_generation import GeneratedText
+from tests.bot.telegram_doubles import FOUND, ScriptedQueue, photo
 from tests.e2e.telegram_server import (
     TOKEN,
     Person,
@@ -42,45 +39,6 @@ from tests.fakes import services
 ADA = Person(42, "Ada", "en")
 EFE = Person(43, "Efe", "tr")
 GROUP = -1001
-
-DOG = Detections((Box("dog", 0.87, 10, 10, 60, 50),), 0.01)
-FOUND = Done(DOG, "YOLO26n", 0.01)
-
-
-def photo(width: int = 80, height: int = 60, colour: str = "navy") -> bytes:
-    buffer = io.BytesIO()
-    Pillow.new("RGB", (width, height), colour).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-@dataclass
-class ScriptedQueue:
-    """The inference queue, answering from a script; `hold` keeps the outcome back."""
-
-    script: list[Event] = field(default_factory=lambda: [Started("YOLO26n"), FOUND])
-    jobs: list[Job] = field(default_factory=list)
-    hold: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: int = 0
-
-    def variant(self, task: str) -> Any:
-        return all_tasks()[task].variant("embedded")
-
-    @asynccontextmanager
-    async def submit(self, job: Job) -> AsyncIterator[Ticket]:
-        self.jobs.append(job)
-        ticket = Ticket(job)
-        telling = asyncio.create_task(self._tell(ticket))
-        try:
-            yield ticket
-        finally:
-            telling.cancel()
-            self.cancelled += not ticket.over
-
-    async def _tell(self, ticket: Ticket) -> None:
-        for event in self.script:
-            if isinstance(event, Done):
-                await self.hold.wait()
-            ticket._deliver(event)
 
 
 @dataclass
@@ -256,6 +214,28 @@ async def test_a_missing_text_is_asked_for_and_the_next_words_continue(stage: St
     await stage.world.reads(ADA.id, "four")
 
 
+async def test_a_new_command_takes_the_place_of_an_open_question(stage: Stage) -> None:
+    await stage.world.says(ADA, "/gpt")
+    await stage.world.reads(ADA.id, "needs a value")
+    await stage.world.says(ADA, "/start")
+    await stage.world.reads(ADA.id, "Welcome")
+    await stage.world.says(ADA, "two and two")
+    await stage.world.reads(ADA.id, "commands and pictures")
+    assert not stage.queue.jobs
+
+
+async def test_questions_are_forgotten_in_time_and_for_each_person_alone() -> None:
+    now = [0.0]
+    questions = Questions(lambda: now[0])
+    asked = Question(Call("detect", {"confidence": 0.5}), "picture")
+    questions.ask("telegram:42", "telegram:-1", asked)
+    assert questions.awaits_picture("telegram:42", "telegram:-1") is True
+    assert questions.awaits_picture("telegram:43", "telegram:-1") is None
+    assert questions.awaits_picture("telegram:42", "telegram:-2") is None
+    now[0] = LIFETIME + 1
+    assert questions.awaits_picture("telegram:42", "telegram:-1") is None
+
+
 async def test_start_is_a_welcome(stage: Stage) -> None:
     await stage.world.says(EFE, "/start")
     await stage.world.reads(EFE.id, "hoş geldin")
@@ -334,6 +314,9 @@ async def test_files_that_are_private_leave_the_group(stage: Stage) -> None:
     await stage.frontend.send(place.address(), reply, "en")
     await stage.world.reads(GROUP, "sent it to you in private")
     assert [shown.name for shown in stage.world.visible(ADA.id)] == ["my-data.json"]
+    anonymous = Place(chat=GROUP, user=GROUP)
+    await stage.frontend.send(anonymous.address(), reply, "en")
+    assert all(shown.kind == "text" for shown in stage.world.visible(GROUP))
 
 
 # --- buttons -------------------------------------------------------------------------------------

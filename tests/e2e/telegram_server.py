@@ -26,7 +26,6 @@ from urllib.parse import unquote
 
 from aiohttp import web
 from PIL import Image
-from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
 Json = dict[str, Any]
@@ -82,6 +81,14 @@ def bad(reason: str) -> Refusal:
 def too_many(seconds: int) -> Refusal:
     description = f"Too Many Requests: retry after {seconds}"
     return Refusal(429, description, retry_after=seconds)
+
+
+class Dropped(Exception):
+    """A fault: the connection is cut instead of an answer."""
+
+
+class ErrorPage(Exception):
+    """A fault: some proxy answers with a page that quotes the whole address."""
 
 
 # --- what the world remembers --------------------------------------------------------------------
@@ -231,8 +238,10 @@ class World:
     def visible(self, chat: int) -> list[Shown]:
         return [shown for shown in self.messages if shown.chat == chat and not shown.deleted]
 
-    async def until(self, condition: Callable[[], Any], what: str = "something") -> Any:
-        """Wait for a condition on this world; fails after ten seconds."""
+    async def until(
+        self, condition: Callable[[], Any], what: str = "something", patience: float = 20
+    ) -> Any:
+        """Wait for a condition; fails after `patience` seconds."""
 
         async def met() -> Any:
             async with self._changed:
@@ -242,19 +251,21 @@ class World:
                 return value
 
         try:
-            return await asyncio.wait_for(met(), 10)
+            return await asyncio.wait_for(met(), patience)
         except TimeoutError:
             seen = [f"{shown.kind}: {shown.text!r}" for shown in self.messages]
             raise AssertionError(f"waited in vain for {what}; messages: {seen}") from None
 
-    async def reads(self, chat: int, text: str, kind: str | None = None) -> Shown:
+    async def reads(
+        self, chat: int, text: str, kind: str | None = None, patience: float = 20
+    ) -> Shown:
         """Wait for a visible message that holds this text."""
 
         def found() -> Shown | None:
             fitting = (s for s in self.visible(chat) if text in s.text)
             return next((s for s in fitting if kind in (None, s.kind)), None)
 
-        found_message: Shown = await self.until(found, repr(text))
+        found_message: Shown = await self.until(found, repr(text), patience)
         return found_message
 
     def methods(self) -> list[str]:
@@ -655,6 +666,13 @@ async def serve(world: World) -> AsyncIterator[str]:
             result = await world.call(request.match_info["method"], raw, files)
         except Refusal as refusal:
             return _answer(refusal)
+        except ErrorPage:
+            page = f"<html>The address {request.url} was not found on this server.</html>"
+            return web.Response(status=404, text=page, content_type="text/html")
+        except Dropped:
+            assert request.transport is not None
+            request.transport.abort()
+            raise
         return web.json_response(result)
 
     async def file(request: web.Request) -> web.Response:
@@ -668,7 +686,7 @@ async def serve(world: World) -> AsyncIterator[str]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/bot{token}/{method}", method)
     app.router.add_get("/file/bot{token}/{path:.+}", file)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -718,10 +736,11 @@ class WorldRequest(BaseRequest):
 __all__ = [
     "BOT",
     "TOKEN",
-    "NetworkError",
+    "Dropped",
+    "ErrorPage",
     "Person",
     "Refusal",
-    "TimedOut",
+    "Shown",
     "World",
     "WorldRequest",
     "bad",
