@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated
 
 from handlers.kit import (
@@ -29,13 +30,11 @@ async def cancel(
     for entry in doomed:
         entry.cancel()
     names = list(dict.fromkeys(entry.command.name for entry in doomed))
-    reply = Reply.say(
-        "cancel-done",
-        count=len(doomed),
-        commands=Listing([Message("cancel-command", command=Message(name)) for name in names]),
-    )
-    yield Reply(
-        blocks=reply.blocks, data={"cancelled": [entry.id for entry in doomed]}, private=True
+    commands = [Message("cancel-command", command=Message(name)) for name in names]
+    yield replace(
+        Reply.say("cancel-done", count=len(doomed), commands=Listing(commands)),
+        data={"cancelled": [entry.id for entry in doomed]},
+        private=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated
 
 from handlers.kit import Button, Call, Choice, Message, Reply, Request, Services, command
@@ -17,15 +18,16 @@ async def language(
 ) -> AsyncIterator[Reply]:
     """Remember the language; without one, say which it is and offer all."""
     if language is None:
-        yield Reply.say("language-current").with_buttons(
-            *(
-                Button(
-                    Message(f"language-button-{offered}"), Call("language", {"language": offered})
-                )
-                for offered in LANGUAGES
-            )
+        yield replace(
+            Reply.say("language-current"),
+            buttons=tuple(_choice(offered) for offered in LANGUAGES),
+            data={"language": request.language},
         )
         return
     await services.memory.set_language(request.user, language)
     # This reply is rendered in the language of before; the sentence itself speaks the new one.
-    yield Reply.say(f"language-set-{language}")
+    yield replace(Reply.say(f"language-set-{language}"), data={"language": language})
+
+
+def _choice(language: str) -> Button:
+    return Button(Message(f"language-button-{language}"), Call("language", {"language": language}))

@@ -39,9 +39,9 @@ async def privacy(
             yield await _export(request, services)
         case "delete", True:
             await services.memory.forget(request.user)
-            yield _private(Message("privacy-deleted"))
+            yield _private(Message("privacy-deleted"), deleted=True)
         case "delete", False:
-            yield _private(Message("privacy-sure")).with_buttons(
+            yield _private(Message("privacy-sure"), deleted=False).with_buttons(
                 Button(Message("privacy-delete-now"), _call("delete", sure=True)),
                 Button(Message("privacy-keep"), _call("show")),
             )
@@ -49,8 +49,8 @@ async def privacy(
             yield _show(request.user, await services.memory.export(request.user))
 
 
-def _private(*sentences: Message) -> Reply:
-    return Reply(blocks=tuple(Say(sentence) for sentence in sentences), private=True)
+def _private(*sentences: Message, **data: Any) -> Reply:
+    return Reply(blocks=tuple(Say(sentence) for sentence in sentences), data=data, private=True)
 
 
 def _call(action: str, **arguments: Any) -> Call:
@@ -59,13 +59,14 @@ def _call(action: str, **arguments: Any) -> Call:
 
 def _show(user: str, held: dict[str, Any]) -> Reply:
     language = held.get("language")
+    usage, buttons = (len(held.get(table, ())) for table in ("usage", "buttons"))
     facts = [
         Message("privacy-identity", user=user),
         Message("privacy-language", language=Message(f"language-language-{language}"))
         if language
         else Message("privacy-no-language"),
-        Message("privacy-usage", count=len(held.get("usage", ()))),
-        Message("privacy-buttons", count=len(held.get("buttons", ()))),
+        Message("privacy-usage", count=usage),
+        Message("privacy-buttons", count=buttons),
     ]
     if held.get("first_seen") and held.get("last_seen"):
         first, last = (datetime.fromisoformat(held[key]) for key in ("first_seen", "last_seen"))
@@ -74,6 +75,9 @@ def _show(user: str, held: dict[str, Any]) -> Reply:
         Message("privacy-held", facts=Lines(facts)),
         Message("privacy-not-held"),
         Message("privacy-kept", days=KEPT_DAYS),
+        language=language,
+        usage=usage,
+        buttons=buttons,
     )
     return reply.with_buttons(
         Button(Message("privacy-export-button"), _call("export")),

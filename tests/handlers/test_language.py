@@ -57,6 +57,7 @@ async def test_a_choice_is_remembered_and_confirmed_in_the_new_language(
     reply = await platform.ask("language", language=typed)
     assert platform.read(reply) == sentence
     assert await world.memory.language(platform.user) == chosen
+    assert reply.data == {"language": chosen}
 
 
 async def test_the_next_command_is_answered_in_it(world: Services) -> None:

@@ -65,6 +65,7 @@ async def test_a_newcomer_is_shown_that_there_is_next_to_nothing(platform: FakeP
     assert "• no language, for you have not chosen one" in text
     assert "• one command that you ran" in text
     assert "• no buttons" in text
+    assert platform.states[-1].data == {"language": None, "usage": 1, "buttons": 0}
 
 
 async def test_the_export_is_a_readable_file(
