@@ -87,7 +87,8 @@ class Answer:
         """What was seen by all goes away: a message cannot become private later."""
         await self.outlet.withdraw()
         while self._posted:
-            await _delete(self._posted.pop().message)
+            await _delete(self._posted[-1].message)
+            self._posted.pop()
         self.private = True
 
     async def _show_what_fits(self, rendered: Rendered, language: str) -> None:
