@@ -11,9 +11,9 @@ telegram-picture-offer = Bir resim! Onunla ne yapayım?
 telegram-plain-words = Komutlardan ve resimlerden anlarım. Bütün komutlar için yazı alanının yanındaki menüyü aç ya da bana bir fotoğraf gönder.
 telegram-plain-words-button = Komutlardan ve resimlerden anlarım. İstersen sözlerini bir dil modeli sürdürsün:
 telegram-plain-words-command = Komutlardan ve resimlerden anlarım. Bu metin bir düğme için fazla uzun; onu bir dil modeli okusun istersen kısaltıp başına /{ $command } yaz.
-telegram-unreadable = Bu tür iletileri okuyamıyorum. Resmi fotoğraf ya da dosya olarak gönder veya bir komut yaz.
-telegram-album = Her seferinde tek bir resim alabiliyorum; bu yüzden ilkini aldım. Ötekileri tek tek gönder.
-telegram-too-fast = Okuyabileceğimden hızlı yazıyorsun. Bazı iletilerini atladım; biraz bekleyip onları yeniden gönder.
+telegram-unreadable = Bu tür mesajları okuyamıyorum. Resmi fotoğraf ya da dosya olarak gönder veya bir komut yaz.
+telegram-album = Her seferinde tek bir resim alabiliyorum; bu yüzden ilkini aldım. Kalanları tek tek gönder.
+telegram-too-fast = Okuyabileceğimden hızlı yazıyorsun. Bazı mesajlarını atladım; biraz bekleyip onları yeniden gönder.
 
 # --- yoldaki cevap
 telegram-begun = Başladım.
