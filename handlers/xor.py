@@ -43,11 +43,13 @@ async def xor(
     asked = XorInput(hidden, steps, seed)
     clock = asyncio.get_running_loop().time
     pictures: tuple[Image, ...] = ()
-    next_picture = clock() + PREVIEW_EVERY
+    next_picture: float | None = None
     async with services.submit(request, "xor", asked) as ticket:
         async for event in ticket:
             if isinstance(event, Progress):
-                if clock() >= next_picture:
+                if next_picture is None:  # most runs are over before their first
+                    next_picture = clock() + PREVIEW_EVERY
+                elif clock() >= next_picture:
                     drawn = await services.studio.run(draw_state, event.preview, request.language)
                     pictures = (Image(drawn, "xor-live.png", Message("xor-alt-live")),)
                     next_picture = clock() + PREVIEW_EVERY

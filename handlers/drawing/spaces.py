@@ -28,7 +28,7 @@ from handlers.drawing.canvas import (
     font,
 )
 from inference.tasks.xor import HIGH, LOW, POINTS, TARGETS, XorResult, XorState
-from locales import Message, words
+from locales import Message, Words, words
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -80,7 +80,7 @@ def _film(result: XorResult, language: str) -> Iterator[Image.Image]:
     """The frames, in order."""
     say = words(language)
     x_perceptron = _x_space(LEFT, 130)
-    losses = _loss_plot(result, RIGHT, 130, say(Message("xor-picture-axis")))
+    losses = _loss_plot(result, RIGHT, 130, say)
     x_mlp, h_mlp = _x_space(LEFT, 564), _h_space(result, RIGHT, 564)
 
     page = Image.new("RGB", (WIDTH, 936), PAPER)
@@ -203,8 +203,10 @@ def _h_space(result: XorResult, left: int, top: int) -> _Plot:
     return _Plot(left, top, (-reach, reach), (-reach, reach), (), ())
 
 
-def _loss_plot(result: XorResult, left: int, top: int, name: str) -> _Plot:
-    ticks = ((0.0, "0"), (float(result.steps), str(result.steps)))
+def _loss_plot(result: XorResult, left: int, top: int, say: Words) -> _Plot:
+    last = say(Message("xor-picture-tick", step=result.steps))
+    ticks = ((0.0, "0"), (float(result.steps), last))
+    name = say(Message("xor-picture-axis"))
     return _Plot(left, top, (0, result.steps), (-0.04, 1.1), ticks, ((0.0, "0"), (1.0, "1")), name)
 
 

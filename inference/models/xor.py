@@ -31,7 +31,8 @@ along one direction: again one straight border, at most three points.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -266,6 +267,21 @@ def choose_frames(outputs: Tensor, count: int) -> list[int]:
     return sorted({0, *chosen.tolist()})
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on this thread only, for a while.
+
+    Four points are too few to share out, and on a busy machine waiting for the other threads at
+    every step takes ten times as long as the work.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)  # other models of this process want them
+
+
 class Xor(Model):
     """Trains both networks anew for every job; there is nothing to load."""
 
@@ -274,7 +290,8 @@ class Xor(Model):
 
     def load(self, device: str) -> None:
         """Take a few steps, so that the first visitor does not pay for torch's own start."""
-        Training(XorInput()).advance(3)
+        with _one_thread():
+            Training(XorInput()).advance(3)
 
     def start(self, batch: Mapping[JobId, XorInput]) -> Session:
         return _Session(batch)
@@ -285,16 +302,16 @@ class _Session(Session):
         self._trainings = {job: Training(asked) for job, asked in batch.items()}
 
     def step(self) -> Sequence[SessionEvent]:
-        events: list[SessionEvent] = []
-        for job, training in list(self._trainings.items()):
-            training.advance(STEPS_A_TURN)
-            if training.finished:
-                events.append((job, Result(training.result())))
-                del self._trainings[job]
-            else:
-                fraction = training.step / training.asked.steps
-                events.append((job, Progress(fraction, training.state())))
-        return events
+        with _one_thread():
+            return [(job, self._advance(job)) for job in list(self._trainings)]
+
+    def _advance(self, job: JobId) -> Progress | Result:
+        training = self._trainings[job]
+        training.advance(STEPS_A_TURN)
+        if training.finished:
+            del self._trainings[job]
+            return Result(training.result())
+        return Progress(training.step / training.asked.steps, training.state())
 
     @property
     def jobs(self) -> frozenset[JobId]:

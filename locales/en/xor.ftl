@@ -50,6 +50,7 @@ xor-picture-right = loss { NUMBER($loss, minimumFractionDigits: 2, maximumFracti
 xor-picture-h-seen = what the output unit sees
 xor-picture-h-directions = two directions out of { $hidden }
 xor-picture-undecided = ½ everywhere
+xor-picture-tick = { NUMBER($step) }
 xor-picture-axis = step
 xor-picture-guess = ln 2 ≈ { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: guessing
 

@@ -1,7 +1,7 @@
 ### /xor: bir perceptron ile küçük bir ağ, XOR'u okurun gözü önünde öğrenir.
 
 xor = xor
-    .description = XOR önünde perceptron pes eder, gizli katman öğrenir: canlı izle
+    .description = Perceptron XOR karşısında pes eder, gizli katman öğrenir; canlı izle
     .hidden = gizli
     .hidden-description = Gizli katmandaki birim sayısı, 1 ile 16 arası
     .steps = adım
@@ -14,9 +14,9 @@ xor-training = Adım: { NUMBER($step) } / { NUMBER($steps) }. Kayıp: perceptron
 xor-drawing = Eğitim bitti; filmi çiziyorum.
 
 # --- ne görüldü
-xor-perceptron = Perceptron 4 noktanın en çok { $best } tanesini doğru bildi: yalnızca tek bir düz çizgi çekebiliyor, birleri sıfırlardan ayıran bir çizgi ise yok. Kaybı (loss) ln 2 ≈ 0,69 altına inemez; bu, her noktaya ½ demenin bedelidir. Burada vardığı yer: { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+xor-perceptron = Perceptron 4 noktanın en çok { $best } tanesini doğru bildi: yalnızca tek bir düz çizgi çekebiliyor, birleri sıfırlardan ayıran bir çizgi ise yok. Kaybı (loss) ln 2 ≈ 0,69 değerinin altına inemez; bu, her noktaya ½ demenin bedelidir. Burada vardığı yer: { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
 xor-mlp-learned = { $hidden } gizli birimli MLP, { NUMBER($step) }. adımdan beri 4 noktanın 4’ünü de doğru biliyor; son kaybı { NUMBER($loss, maximumSignificantDigits: 2) }. Gizli katman noktaları öyle taşıdı ki h uzayında tek bir düz çizgi yetiyor.
-xor-mlp-one-unit = MLP 4 noktanın { $right } tanesinde kaldı: tek gizli birimle o da ancak düz bir sınır çizebilir. En az iki birim gerekir.
+xor-mlp-one-unit = MLP 4 noktanın { $right } tanesinden öteye geçemedi: tek gizli birimle o da ancak düz bir sınır çizebilir. En az iki birim gerekir.
 xor-mlp-plateau = MLP 4 noktanın { $right } tanesini doğru biliyor ve kaybı hâlâ ln 2 dolayında: başladığı düzlükten henüz çıkamadı. Daha çok adım ya da başka bir tohum işe yarar.
 xor-mlp-falling = MLP 4 noktanın { $right } tanesini doğru biliyor; kaybı { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) } ve hâlâ düşüyor. Biraz daha adım ver.
 xor-mlp-stuck = MLP bir yerel minimuma takıldı: 4 noktanın { $right } tanesi doğru, kayıp { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }; hangi yöne küçük bir adım atsa durum kötüleşiyor. İki gizli birimle yaklaşık her 20 tohumdan birinde böyle olur. Başka bir tohum ya da daha çok gizli birim dene.
@@ -44,6 +44,7 @@ xor-picture-right = kayıp { NUMBER($loss, minimumFractionDigits: 2, maximumFrac
 xor-picture-h-seen = çıkış biriminin gördüğü
 xor-picture-h-directions = { $hidden } boyuttan iki yön
 xor-picture-undecided = her yerde ½
+xor-picture-tick = { NUMBER($step) }
 xor-picture-axis = adım
 xor-picture-guess = ln 2 ≈ { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }: tahmin
 
