@@ -127,7 +127,8 @@ def announce(frontend: Frontend, language: str) -> None:
 
 
 async def _drain(hub: Hub) -> None:
-    """Let what runs finish; cancel and tell what does not."""
+    """Take no more; let what runs finish; cancel and tell what does not."""
+    hub.services.runs.closing = True
     loop = asyncio.get_running_loop()
     deadline = loop.time() + DRAIN_SECONDS
     runs = hub.services.runs.by_id

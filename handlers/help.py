@@ -27,7 +27,7 @@ from handlers.kit.registry import STOPS, commands, require
 from locales import words
 
 
-@command("help", stop="house", order=10)
+@command("help", stop="house", order=10, private=True)
 async def help(  # the command's name goes before the built-in's
     request: Request,
     services: Services,

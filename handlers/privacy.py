@@ -26,7 +26,7 @@ from handlers.kit.services import KEPT_DAYS
 ACTIONS = ("show", "export", "delete")
 
 
-@command("privacy", stop="house", order=50)
+@command("privacy", stop="house", order=50, private=True)
 async def privacy(
     request: Request,
     services: Services,

@@ -23,7 +23,7 @@ MINUTE = 60.0
 BUTTONS = 5  # at most; a row holds no more on any platform
 
 
-@command("queue", stop="house", order=30, again=True)
+@command("queue", stop="house", order=30, again=True, private=True)
 async def queue(request: Request, services: Services) -> AsyncIterator[Reply]:
     """Tell where each of the asker's runs stands; a button cancels it."""
     runs = services.runs.of(request.user)

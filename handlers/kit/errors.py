@@ -3,7 +3,7 @@
 Order in which `explain` looks:
 
 1. `UserError`: the reader can mend it; its own message, nothing logged.
-2. Pictures: not a picture, too large, gone.
+2. Pictures: not a picture, too large.
 3. The queue: full, cancelled, timed out.
 4. Models and weights: no network, no space, out of memory, worker lost.
 5. Anything else is our mistake: a general apology with an id; the log has the traceback.
@@ -15,7 +15,7 @@ import logging
 import secrets
 
 from handlers.kit.reply import Reply, Say
-from handlers.kit.request import PictureGone, PictureTooLarge
+from handlers.kit.request import PictureTooLarge
 from inference.jobs import (
     BadInput,
     JobCancelled,
@@ -49,8 +49,6 @@ def message_for(error: BaseException) -> Message | None:
             return Message(f"error-picture-{error.reason}", **error.facts)
         case PictureTooLarge():
             return Message("error-picture-too-large", megabytes=error.limit // 1_000_000)
-        case PictureGone():
-            return Message("error-picture-gone")
         case QueueFull(personal=True):
             return Message("error-queue-personal", waiting=error.waiting)
         case QueueFull():
@@ -83,12 +81,13 @@ def explain(error: BaseException, command: str) -> Reply:
     """The reply that tells the reader of a failure; what the operator needs goes to the log."""
     message = message_for(error)
     if message is not None and not isinstance(error, _WORTH_LOGGING):
-        return Reply(blocks=(Say(message),), error=True, private=True)
+        retry = isinstance(error, QueueFull | JobCancelled)
+        return Reply(blocks=(Say(message),), error=True, retry=retry, private=True)
     error_id = secrets.token_hex(4)
     log.error("error %s in /%s: %r", error_id, command, error, exc_info=error)
     last = Say(Message("error-id" if message else "error-unforeseen", id=error_id))
     blocks = (Say(message), last) if message else (last,)
-    return Reply(blocks=blocks, error=True, private=True, error_id=error_id)
+    return Reply(blocks=blocks, error=True, retry=True, private=True, error_id=error_id)
 
 
 def _minutes(eta: float | None) -> int:

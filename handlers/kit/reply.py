@@ -113,7 +113,7 @@ class Reply:
 
     `fraction` (0…1) is how far long work has come. `private` asks the platform to show it to the
     asker alone. `data` is the model's raw result, JSON-serialisable. `error` marks a failure, with
-    the id under which the log tells more.
+    the id under which the log tells more; `retry` says that the same call may succeed later.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -127,6 +127,7 @@ class Reply:
     question: Question | None = None
     private: bool = False
     error: bool = False
+    retry: bool = False
     error_id: str | None = None
 
     @classmethod

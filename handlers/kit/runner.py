@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from handlers.kit.errors import explain
-from handlers.kit.parameters import MissingParameter, bind
+from handlers.kit.errors import UserError, explain
+from handlers.kit.parameters import MissingParameter, Parameter, bind
 from handlers.kit.registry import Command, commands
 from handlers.kit.reply import Button, Note, Question, Reply, Say, State
-from handlers.kit.request import Call, Picture, Request
+from handlers.kit.request import Call, Picture, PictureGone, Request
 from locales import Message
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Runs:
     """
 
     by_id: dict[str, Run] = field(default_factory=dict)
+    closing: bool = False  # set by the drain: newcomers are told to come back
 
     def of(self, user: str) -> list[Run]:
         """A user's runs that have no final reply yet, oldest first; not the one that asks."""
@@ -146,6 +147,8 @@ async def _execute(run: Run, services: Services) -> None:
     usage: asyncio.Future[int] | None = None
     outcome = "failed"
     try:
+        if services.runs.closing:
+            raise UserError("error-stopping")
         arguments = bind(command.parameters, request.arguments, request.language)
         # Shielded, so that a run cancelled right here still learns the number to finish under.
         usage = asyncio.ensure_future(services.memory.begin(request))
@@ -164,7 +167,14 @@ async def _execute(run: Run, services: Services) -> None:
         run.publish(_finished(held, run))
         outcome = "done"
     except MissingParameter as error:
-        run.publish(_question(error, run))
+        run.publish(_question(error, error.parameter, run))
+        outcome = "asked"
+    except PictureGone as error:
+        # Buttons outlive pictures: ask for it again and go on from there.
+        assert command.picture is not None
+        gone = UserError("error-picture-gone")
+        gone.__cause__ = error
+        run.publish(_question(gone, command.picture, run))
         outcome = "asked"
     except asyncio.CancelledError:
         # The task was cancelled by /cancel, a button, a vanished client or the drain.
@@ -201,9 +211,9 @@ def _finished(reply: Reply, run: Run) -> Reply:
     """The final reply with the credit line and the buttons that every command gets."""
     command = run.command
     buttons = list(reply.buttons)
-    if command.again and reply.state is State.FINAL:
+    if command.again and reply.state is State.FINAL and (reply.retry or not reply.error):
         buttons.append(Button(Message("button-again"), call_of(run.request)))
-    if command.explained:
+    if command.explained and not reply.error:
         buttons.append(Button(Message("button-how"), Call("how", {"command": command.name})))
     if command.next and command.next in commands() and not reply.error:
         label = Message("button-next", command=Message(command.next))
@@ -216,11 +226,13 @@ def _finished(reply: Reply, run: Run) -> Reply:
     return replace(reply, blocks=blocks, buttons=tuple(buttons))
 
 
-def _question(error: MissingParameter, run: Run) -> Reply:
+def _question(error: UserError, parameter: Parameter, run: Run) -> Reply:
+    call = call_of(run.request)
+    known = {name: value for name, value in call.arguments.items() if name != parameter.name}
     return Reply(
         blocks=(Say(error.message),),
         state=State.QUESTION,
-        question=Question(call_of(run.request), error.parameter.name),
+        question=Question(Call(call.command, known), parameter.name),
         private=True,
     )
 

@@ -34,6 +34,7 @@ ask-picture = /{ $command } needs a picture. Send one and I will go on from ther
 ask-value = /{ $command } needs a value for “{ $parameter }”. Type it after the command.
 
 # --- commands and their parameters
+error-stopping = I am restarting. Try again in a minute.
 error-not-a-command = Type a command that starts with a slash; /help lists them all.
 error-command-meant = There is no /{ $typed }. Did you mean /{ $command }?
 error-command-unknown = There is no /{ $typed }. Type /help for everything I can do.

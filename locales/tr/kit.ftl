@@ -28,6 +28,7 @@ ask-picture = /{ $command } için bir resim gerekiyor. Gönderirsen kaldığım�
 ask-value = /{ $command } için “{ $parameter }” değeri gerekiyor. Komuttan sonra yaz.
 
 # --- komutlar ve parametreleri
+error-stopping = Yeniden başlatılıyorum. Bir dakika sonra yeniden dene.
 error-not-a-command = Eğik çizgiyle başlayan bir komut yaz; hepsi /yardım içinde.
 error-command-meant = /{ $typed } diye bir komut yok. Şunu mu demek istedin: /{ $command }?
 error-command-unknown = /{ $typed } diye bir komut yok. Bütün komutlar için /yardım yaz.

@@ -32,7 +32,8 @@ from handlers.kit.reply import State
 from handlers.kit.runner import Run
 from inference.jobs import JobCancelled, QueueFull
 from inference.pictures import PictureError
-from tests.fakes import FakeMemory, FakePlatform, picture, services
+from tests.fakes import FakeMemory, FakePlatform, services
+from tests.fakes import picture as photo
 
 Handler = Callable[..., AsyncIterator[Reply]]
 
@@ -171,9 +172,9 @@ async def test_the_final_reply_gets_its_buttons_and_its_credit(
 
     serve(handler, again=True, next="help")
     monkeypatch.setattr(Command, "explained", property(lambda self: True))
-    photo = picture(b"", "cat")
-    reply = await begin(world, picture=photo, level="0,5").result()
-    stored = {"picture": {"picture": photo.ref.to_json()}, "level": "0,5"}
+    cat = photo(b"", "cat")
+    reply = await begin(world, picture=cat, level="0,5").result()
+    stored = {"picture": {"picture": cat.ref.to_json()}, "level": "0,5"}
     assert [(button.label.key, button.call) for button in reply.buttons] == [
         ("button-again", Call("test", stored)),
         ("button-how", Call("how", {"command": "test"})),
@@ -235,7 +236,9 @@ async def test_every_failure_becomes_one_sentence(
     assert (say(reply), reply.error) == (key, True)
     assert (reply.error_id is not None) == logged == bool(caplog.records)
     assert not logged or reply.error_id in caplog.text
-    assert [button.label.key for button in reply.buttons] == ["button-again"]
+    # The button is offered only where the same call may succeed another time.
+    retry = logged or isinstance(error, QueueFull | JobCancelled)
+    assert [button.label.key for button in reply.buttons] == ["button-again"] * retry
     assert world.memory.usage[0]["outcome"] == "failed"  # type: ignore[attr-defined]
 
 
@@ -257,6 +260,28 @@ async def test_wrong_arguments_never_reach_the_handler(world: Services, serve: A
     assert question.question is not None
     assert (question.question.call, question.question.parameter) == (Call("test", {}), "level")
     assert not called
+
+
+async def test_a_picture_that_is_gone_is_asked_for_again(world: Services, serve: Any) -> None:
+    async def handler(
+        request: Request, services: Services, picture: Picture, level: float = 1
+    ) -> AsyncIterator[Reply]:
+        await services.open_picture(picture)
+        yield Reply()
+
+    serve(handler)
+    reply = await begin(world, picture=photo(None), level="0,5").result()
+    assert (say(reply), reply.state) == ("error-picture-gone", State.QUESTION)
+    assert reply.question is not None
+    assert reply.question.parameter == "picture"
+    assert reply.question.call == Call("test", {"level": "0,5"})
+
+
+async def test_newcomers_are_refused_while_the_program_stops(world: Services, serve: Any) -> None:
+    serve(stream(1, lambda: asyncio.sleep(0)))
+    world.runs.closing = True
+    reply = await begin(world).result()
+    assert (say(reply), reply.error) == ("error-stopping", True)
 
 
 async def test_a_handler_may_end_with_a_question_of_its_own(world: Services, serve: Any) -> None:
