@@ -16,6 +16,7 @@ import secrets
 
 from handlers.kit.reply import Reply, Say
 from handlers.kit.request import PictureTooLarge
+from handlers.kit.studio import StudioLost
 from inference.jobs import (
     BadInput,
     JobCancelled,
@@ -63,6 +64,8 @@ def message_for(error: BaseException) -> Message | None:
             return None
         case OutOfMemory():
             return Message("error-out-of-memory")
+        case StudioLost():
+            return Message("error-studio-lost")
         case WorkerLost():
             return Message("error-worker-lost")
         case BadInput():
@@ -74,7 +77,7 @@ def message_for(error: BaseException) -> Message | None:
 
 
 #: failures that the operator should see although the reader was told what happened
-_WORTH_LOGGING = (ModelUnavailable, OutOfMemory, WorkerLost, JobTimeout, WeightsError)
+_WORTH_LOGGING = (ModelUnavailable, OutOfMemory, WorkerLost, StudioLost, JobTimeout, WeightsError)
 
 
 def explain(error: BaseException, command: str) -> Reply:

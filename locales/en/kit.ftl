@@ -80,6 +80,7 @@ error-queue-personal = You have { $waiting ->
 error-timeout = This took longer than { $seconds } seconds, so I stopped it. Try something smaller.
 error-out-of-memory = The device ran out of memory on this. Try something smaller.
 error-worker-lost = The model crashed on this twice. Try other input.
+error-studio-lost = The drawing failed on this picture. Try another one.
 error-input-empty = There is nothing to work on. Send some text.
 error-input-too-long = This is longer than the model can read. Please shorten it.
 error-unforeseen = Something went wrong, and it is our fault. If you report it, mention the number { $id }.

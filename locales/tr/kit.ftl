@@ -65,6 +65,7 @@ error-queue-personal = Bekleyen { $waiting } işin var. Birinin bitmesini bekle 
 error-timeout = Bu iş { $seconds } saniyeden uzun sürünce durdurdum. Daha küçük bir şeyle dene.
 error-out-of-memory = Aygıtın belleği bu işe yetmedi. Daha küçük bir şeyle dene.
 error-worker-lost = Model bu girdide iki kez çöktü. Başka bir girdiyle dene.
+error-studio-lost = Bu resim çizilirken bir aksaklık oldu. Başka bir resimle dene.
 error-input-empty = Üzerinde çalışacak bir şey yok. Biraz metin gönder.
 error-input-too-long = Bu, modelin okuyabileceğinden uzun. Lütfen kısalt.
 error-unforeseen = Bir şeyler ters gitti; kusur bizde. Bildirirsen şu numarayı da yaz: { $id }
