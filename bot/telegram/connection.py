@@ -75,6 +75,8 @@ class Connection:
             raise FrontendError(_bad_token())
         quieten_loggers()
         base = (base_url or OFFICIAL).rstrip("/")
+        # A proxy of the environment leads to Telegram, not to a server of one's own.
+        environment = {"trust_env": base_url is None}
         self.updates: asyncio.Queue[Any] = asyncio.Queue()
         self.bot = Bot(
             token,
@@ -89,10 +91,16 @@ class Connection:
                 write_timeout=20,
                 pool_timeout=30,
                 media_write_timeout=60,
+                httpx_kwargs=environment,
             ),
             get_updates_request=request
             or DiscreetRequest(
-                token, connection_pool_size=2, connect_timeout=10, read_timeout=10, pool_timeout=30
+                token,
+                connection_pool_size=2,
+                connect_timeout=10,
+                read_timeout=10,
+                pool_timeout=30,
+                httpx_kwargs=environment,
             ),
         )
         self._updater = Updater(self.bot, self.updates)
