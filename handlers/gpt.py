@@ -59,7 +59,7 @@ async def gpt(
     yield Reply(
         blocks=(*blocks, *empty, *cut, *note),
         buttons=_other_temperatures(text, temperature, length, seed),
-        credit=Credit(done.model, stand_in_for="GPT-2"),
+        credit=Credit(done.model, stand_in_for=variant.options.get("stands_in_for")),
         data={
             "model": done.model,
             "text": result.text,

@@ -51,7 +51,7 @@ TASK = Task(
             weights=("smollm2-135m-instruct",),
             memory=400_000_000,
             max_batch=8,
-            options={"languages": ("en",), "context": 2048},
+            options={"languages": ("en",), "context": 2048, "stands_in_for": "GPT-2"},
         ),
         "embedded-large": Variant(
             name="Qwen2.5-Coder-1.5B-Instruct",
@@ -59,14 +59,28 @@ TASK = Task(
             weights=("qwen2.5-coder-1.5b-instruct",),
             memory=2_000_000_000,
             max_batch=4,
-            options={"languages": ("en", "tr"), "context": 4096},
+            options={
+                "languages": ("en", "tr"),
+                "context": 4096,
+                "slots": 4,
+                "stands_in_for": "GPT-2",
+            },
         ),
         "full": Variant(
             name="GPT-2 large",
-            entry="inference.models.gpt:Transformers",
-            memory=3_500_000_000,
-            max_batch=16,
-            options={"checkpoint": "openai-community/gpt2-large", "languages": ("en",)},
+            entry="inference.models.gpt_transformers:Transformers",
+            # 3.1 GB of weights and as much again for the keys and values of eight full contexts.
+            memory=6_800_000_000,
+            max_batch=8,
+            options={
+                "languages": ("en",),
+                "checkpoint": "openai-community/gpt2-large",
+                "revision": "32b71b12589c2f8d625668d2335a01cac3249519",
+                "dtype": "float32",  # a seeded text must not depend on who else is served
+                "context": 1024,
+                "slots": 8,
+                "top_k": 40,  # as in the paper
+            },
         ),
     },
     share_key=_share_key,
