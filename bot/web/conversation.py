@@ -18,7 +18,7 @@ from bot.web.uploads import Shelf
 from handlers.kit.errors import UserError, explain
 from handlers.kit.registry import STOPS, commands, find
 from handlers.kit.reply import Button, Reply
-from handlers.kit.request import Call, PictureRef, ReplyAddress
+from handlers.kit.request import Call, PictureGone, PictureRef, ReplyAddress
 from handlers.kit.runner import Run
 from locales import LANGUAGES, Message, words
 
@@ -197,12 +197,14 @@ class Conversation:
     # --- shared steps
 
     def _ref(self, session: Session, upload: Upload) -> PictureRef:
-        """The picture's reference.
+        """The picture's reference; somebody else's is treated like one that is gone.
 
-        Raises:
-            PictureGone: it is not here any more, or somebody else's.
+        A picture that cannot be fetched is asked for again, as the answer.
         """
-        self._shelf.get(upload.id, session.id)
+        try:
+            self._shelf.get(upload.id, session.id)
+        except PictureGone:
+            return PictureRef("web", {})
         return PictureRef("web", {"upload": upload.id})
 
     def _argument(self, session: Session, value: Value) -> Any:

@@ -162,8 +162,9 @@ class Answer:
             ],
             "files": [{"url": f"/file/{key}", "name": name} for name, key in self._files],
             "buttons": [
-                {"label": button.label, "token": button.token, "url": _safe(button.url)}
+                {"label": button.label, "token": button.token, "url": button.url}
                 for button in rendered.buttons
+                if button.token or _is_web_link(button.url)
             ],
             "data": reply.data,
             "question": self._question(language),
@@ -217,9 +218,9 @@ def _cancels(button: Button, run: Run | None) -> bool:
     )
 
 
-def _safe(url: str | None) -> str | None:
-    """Only web links: a `javascript:` address is no link."""
-    return url if url and url.startswith(("https://", "http://")) else None
+def _is_web_link(url: str | None) -> bool:
+    """A `javascript:` address is no link."""
+    return url is not None and url.startswith(("https://", "http://"))
 
 
 def _parameter(command: str, name: str) -> Parameter | None:

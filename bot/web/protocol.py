@@ -26,6 +26,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from handlers.kit.errors import UserError
@@ -137,7 +138,8 @@ _FILLED_BY_PAGE = {
 }
 
 
-def page_words(language: str) -> dict[str, str]:
+@cache
+def page_words(language: str) -> Mapping[str, str]:
     """All words that the page says by itself, by message key."""
     say = words(language)
     return {

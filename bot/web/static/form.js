@@ -57,8 +57,8 @@ export class Form {
       const value = read();
       const missing = parameter.required && (value === "" || value === null);
       problem.textContent = missing ? t("web-needs-value", { name: parameter.title }) : "";
-      control.setAttribute("aria-invalid", String(missing));
       if (missing) {
+        control.setAttribute("aria-invalid", "true");
         control.focus();
         return;
       }
@@ -90,6 +90,10 @@ export class Form {
     const { control, element, read } = makers[parameter.kind](parameter, id);
     control.setAttribute("aria-describedby", `${id}-hint ${id}-problem`);
     this.#fields.set(parameter.name, { parameter, read, control, problem });
+    element.addEventListener("input", () => {
+      problem.textContent = "";
+      control.removeAttribute("aria-invalid");
+    });
     const label = el("label", { htmlFor: id }, parameter.title);
     if (!parameter.required && parameter.default === null) {
       label.append(el("small", {}, t("web-optional")));

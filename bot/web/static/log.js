@@ -48,18 +48,17 @@ export class Log {
       else view.lose();
     }
     this.#epoch = epoch;
-    const quiet = this.empty;
-    if (quiet) this.element.setAttribute("aria-live", "off"); // do not read out a whole history
-    for (const entry of entries) this.show(entry);
-    if (quiet) requestAnimationFrame(() => this.element.setAttribute("aria-live", "polite"));
+    this.element.setAttribute("aria-live", "off"); // do not read out a whole history
+    for (const entry of entries) this.show(entry, { quietly: true });
+    requestAnimationFrame(() => this.element.setAttribute("aria-live", "polite"));
   }
 
   clear() {
     for (const id of [...this.#entries.keys()]) this.#remove(id);
   }
 
-  /** Show an entry in its newest state. */
-  show(entry) {
+  /** Show an entry in its newest state, and tell screen readers of it unless `quietly`. */
+  show(entry, { quietly = false } = {}) {
     let view = this.#entries.get(entry.id);
     if (!view) {
       view = entry.author === "visitor" ? new Said(entry) : new Answer(entry, this.actions);
@@ -67,9 +66,10 @@ export class Log {
       this.element.append(view.element);
       if (entry.author === "visitor") this.#pinned = true; // one wants to see what one just said
     }
-    const wasRunning = view.entry?.state === "partial";
+    const before = view.entry?.state;
     view.update(entry);
-    if (wasRunning && entry.state !== "partial") announce(view.text);
+    // An answer's words may change many times a second: its first and its last state are told.
+    if (!quietly && entry.author === "tadim" && before !== entry.state) announce(view.text);
     this.#follow();
   }
 
@@ -153,7 +153,7 @@ class Answer {
     this.data = el("details.data", { hidden: true });
     this.element = el(
       "article.answer",
-      { tabIndex: -1 },
+      { tabIndex: -1, "aria-live": "off" }, // `Log.show` tells what is worth telling
       this.head,
       this.blocks,
       this.pictures,
@@ -185,8 +185,6 @@ class Answer {
     this.element.classList.toggle("refused", entry.error);
     this.element.classList.toggle("asking", Boolean(entry.question));
     this.element.setAttribute("aria-busy", running);
-    // While it runs its words change many times a second; the end is announced once instead.
-    this.blocks.setAttribute("aria-live", running ? "off" : "polite");
     this.command.textContent = entry.command ? `/${entry.command}` : t("web-name");
     const says = entry.blocks.filter((block) => block.kind === "say");
     const notes = entry.blocks.filter((block) => block.kind === "note");

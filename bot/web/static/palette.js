@@ -10,7 +10,8 @@ export function matching(commands, typed) {
     const names = command.names.map(fold);
     if (names.some((name) => name.startsWith(needle))) return 0;
     if (names.some((name) => name.includes(needle))) return 1;
-    return fold(command.description).includes(needle) ? 2 : 3;
+    // Two letters occur in nearly every description.
+    return needle.length > 2 && fold(command.description).includes(needle) ? 2 : 3;
   };
   return commands
     .map((command, index) => ({ command, index, place: rank(command) }))

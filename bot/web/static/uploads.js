@@ -31,6 +31,7 @@ export class Attachment {
     this.button = iconButton("close", t("web-picture-remove"), () => remove(this));
     const label = `${t("web-picture-attached")}: ${file.name}`;
     this.element = el("li.attachment", { "aria-label": label }, preview, this.bar, this.button);
+    this.arrived = false;
     this.uploaded = this.#send(file);
     this.uploaded.catch(() => {}); // whoever runs the command hears of it
   }
@@ -49,8 +50,10 @@ export class Attachment {
       };
       request.onload = () => {
         this.bar.style.transform = "scaleX(0)";
-        if (request.status === 200) resolve(request.response.id);
-        else reject(new Error(request.response?.error ?? t("web-upload-failed")));
+        if (request.status === 200) {
+          this.arrived = true;
+          resolve(request.response.id);
+        } else reject(new Error(request.response?.error ?? t("web-upload-failed")));
       };
       request.onerror = failed;
       request.onabort = failed;
