@@ -106,6 +106,13 @@ async def serve(settings: Settings) -> None:
                 await frontend.start()
                 started.append(frontend)
                 announce(frontend, settings.language)
+                if frontend.platform == "web" and not settings.source:
+                    hub.services.about = {
+                        **hub.services.about,
+                        "source": f"{frontend.address}source",
+                    }
+            if not settings.source and len(started) > (settings.web.enabled):
+                log.warning("set `source` in config.toml: your users may ask for the source (AGPL)")
             # The page answers already; processes that import torch come after it.
             await hub.services.queue.start()
             await stop.wait()

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         "", validation_alias=AliasChoices("data_folder", "TADIM_DATA_FOLDER")
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    source: str = "https://github.com/gaih/derin-ogrenme-tadim-turu"
+    source: str = ""
     web: Web = Web()
     inference: Inference = Inference()
     store: StoreSettings = StoreSettings()

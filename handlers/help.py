@@ -46,12 +46,13 @@ async def help(  # the command's name goes before the built-in's
 def _overview(services: Services) -> Reply:
     blocks = [Say(_hall(stop)) for stop in STOPS if _commands_of(stop)]
     source = str(services.about.get("source", ""))
+    licence = Message("help-source", source=source) if source else Message("help-source-unnamed")
     link = Button(Message("help-source-button"), url=source)
     return Reply(
         blocks=(
             Say(Message("help-intro")),
             *blocks,
-            Note(Message("help-source", source=source)),
+            Note(licence),
         ),
         buttons=(link,) if source.startswith(("https://", "http://")) else (),
         data={

@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
+from bot import source
 from bot.hub import Frontend, FrontendError, Hub
 from bot.settings import Settings
 from bot.web.conversation import Conversation, visitor
@@ -75,7 +76,10 @@ class WebFrontend(Frontend):
                 "message": LONGEST,
                 "minutes": settings.web.picture_minutes,
             },
-            links={"source": settings.source, "sample": "/sample" if self._sample else None},
+            links={
+                "source": settings.source or "/source",
+                "sample": "/sample" if self._sample else None,
+            },
         )
         self._runner: web.AppRunner | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -150,6 +154,7 @@ class WebFrontend(Frontend):
         app.router.add_post("/upload", self._upload)
         app.router.add_get("/picture/{key}", self._picture)
         app.router.add_get("/file/{key}", self._file)
+        app.router.add_get("/source", _source)
         app.router.add_get("/healthz", _alive)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
@@ -331,6 +336,15 @@ class WebFrontend(Frontend):
             self._shelf.sweep()
             self._sessions.sweep()
             HELD.set(self._shelf.used)
+
+
+async def _source(request: web.Request) -> web.StreamResponse:
+    """The program's own source; see `bot.source`."""
+    return web.Response(
+        body=await asyncio.to_thread(source.archive),
+        content_type="application/gzip",
+        headers={"Content-Disposition": f'attachment; filename="{source.NAME}"'},
+    )
 
 
 async def _alive(request: web.Request) -> web.StreamResponse:

@@ -14,6 +14,7 @@ help-stop-generative = Generative models
 help-stop-house = General commands
 help-line = /{ $command }: { $description }
 help-source = Free software under the AGPL-3.0. Source: { $source }
+help-source-unnamed = Free software under the AGPL-3.0. Ask whoever runs me for the source.
 help-source-button = Source code
 
 help-parameters =

@@ -14,6 +14,7 @@ help-stop-generative = Üretici modeller
 help-stop-house = Genel komutlar
 help-line = /{ $command }: { $description }
 help-source = AGPL-3.0 lisanslı özgür yazılım. Kaynak kodu: { $source }
+help-source-unnamed = AGPL-3.0 lisanslı özgür yazılım. Kaynak kodunu beni çalıştırandan isteyebilirsin.
 help-source-button = Kaynak kodu
 
 help-parameters =

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -64,6 +66,12 @@ def test_it_says_its_address_answers_and_stops_with_nothing_left(
         assert health.status == 200
     with urllib.request.urlopen(address + "metrics") as metrics:
         assert "tadim_queue_waiting" in metrics.read().decode()
+    with urllib.request.urlopen(address + "source") as archive:
+        data = io.BytesIO(archive.read())
+    with tarfile.open(fileobj=data) as tar:
+        names = tar.getnames()
+    assert {"tadim/bot/app.py", "tadim/LICENSE", "tadim/locales/tr/kit.ftl"} <= set(names)
+    assert not [name for name in names if ".env" in name or "sqlite" in name]
     children = psutil.Process(program.pid).children(recursive=True)
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=60)
