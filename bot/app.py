@@ -14,6 +14,9 @@ from bot.hub import Frontend, FrontendError, Hub
 from bot.pull import open_store
 from bot.settings import Settings
 from bot.store import Store
+from handlers.kit.registry import commands
+from handlers.kit.reply import Button, Reply
+from handlers.kit.request import Call
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
@@ -113,11 +116,13 @@ async def serve(settings: Settings) -> None:
                     }
             if not settings.source and len(started) > (settings.web.enabled):
                 log.warning("set `source` in config.toml: your users may ask for the source (AGPL)")
+            tellings = asyncio.create_task(_tell_interrupted(hub), name="interrupted runs")
             # The page answers already; processes that import torch come after it.
             await hub.services.queue.start()
             await stop.wait()
             log.info("stopping; running jobs have %g s", DRAIN_SECONDS)
             await _drain(hub)
+            tellings.cancel()
         finally:
             await asyncio.gather(*(frontend.stop() for frontend in started))
 
@@ -131,6 +136,23 @@ def announce(frontend: Frontend, language: str) -> None:
     if frontend.platform == "web":
         sys.stdout.write(f"{say(Message('serving-stop'))}\n")
     sys.stdout.flush()
+
+
+async def _tell_interrupted(hub: Hub) -> None:
+    """Tell the readers of runs that the last process left open, with a button to start again."""
+    store = hub.services.memory
+    assert isinstance(store, Store)
+    for run in await store.interrupted(list(hub.frontends)):
+        if run.command not in commands():
+            continue  # an older version's
+        command = Message(run.command)
+        reply = Reply.say("interrupted", command=command).with_buttons(
+            Button(Message("interrupted-button", command=command), Call(run.command))
+        )
+        try:
+            await hub.frontends[run.address.platform].send(run.address, reply, run.language)
+        except Exception as error:  # noqa: BLE001 (any platform's client; one lost notice harms nobody)
+            log.warning("a notice on %s was lost: %s", run.address.platform, type(error).__name__)
 
 
 async def _drain(hub: Hub) -> None:

@@ -78,7 +78,6 @@ async def ask(
             reply = explain(error, line)
         else:
             reply = await _watch(run, language, quiet=as_json)
-        language = await hub.language(visitor)  # the command may have been /language
         presentation = Presentation(hub.services.memory, language, visitor.user, visitor.chat)
         rendered = await presentation.render(reply)
     files = await asyncio.to_thread(_save, rendered, out)

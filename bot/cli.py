@@ -58,6 +58,13 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
             return 0
 
 
+def _file(value: str) -> Path:
+    path = Path(value)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {value}")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tadim",
@@ -67,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     ask = verbs.add_parser("ask", help="run one command and print its reply")
     ask.add_argument("line", help="for example '/detect confidence:0.4' or '/algıla güven:0,4'")
-    ask.add_argument("--image", type=Path, help="a picture file to go with the command")
+    ask.add_argument("--image", type=_file, help="a picture file to go with the command")
     ask.add_argument("--lang", choices=("tr", "en"), help="the reply's language")
     ask.add_argument(
         "--out", type=Path, default=Path("out"), help="where pictures go (%(default)s)"

@@ -11,6 +11,7 @@ import pytest
 
 from bot import ask as module
 from bot.ask import ask
+from bot.cli import main
 from bot.settings import Settings
 from handlers.kit.reply import File, Image, Reply
 from locales import Message
@@ -78,10 +79,18 @@ async def test_json_is_one_object_and_nothing_else(
     assert any(entry["name"] == "detect" for entry in answer["data"]["commands"])
 
 
-async def test_a_file_that_is_not_there_or_no_picture_is_one_sentence(
+def test_a_file_that_is_not_there_is_said_before_anything_starts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["ask", "/detect", "--image", "no.jpg"])
+    assert ended.value.code == 2
+    assert "no.jpg" in capsys.readouterr().err
+
+
+async def test_a_file_that_is_no_picture_is_one_sentence(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await ask(settings, "/detect", tmp_path / "no.jpg", "en", tmp_path, False) == 1
     (tmp_path / "a.jpg").write_bytes(b"%PDF-1.7 hello")
     assert await ask(settings, "/detect", tmp_path / "a.jpg", "en", tmp_path, False) == 1
     printed = capsys.readouterr().out

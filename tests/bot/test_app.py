@@ -1,0 +1,105 @@
+"""The wiring: which frontends, which text model, what a restart tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import app
+from bot.hub import Frontend
+from bot.settings import Settings
+from handlers.kit.reply import Reply
+from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
+from locales import words
+
+
+class Ear(Frontend):
+    """A platform that notes what it is sent."""
+
+    platform = "fake"
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[ReplyAddress, Reply, str]] = []
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def fetch(self, ref: PictureRef) -> bytes:
+        raise PictureGone
+
+    async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
+        if address.place.get("broken"):
+            raise ConnectionError
+        self.heard.append((address, reply, language))
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    return Settings(data_folder=str(folder), **changes)
+
+
+def request(language: str, **place: Any) -> Request:
+    return Request(
+        command="xor",
+        arguments={},
+        user="fake:ada",
+        chat="fake:room",
+        language=language,
+        address=ReplyAddress("fake", place),
+    )
+
+
+async def test_readers_of_interrupted_runs_are_told_once_in_their_language(tmp_path: Path) -> None:
+    async with app.opened(settings(tmp_path)) as hub:
+        await hub.services.memory.begin(request("tr", message=1))
+        await hub.services.memory.begin(request("en", broken=True))
+        await hub.services.memory.begin(request("en", message=2))
+    ear = Ear()
+    async with app.opened(settings(tmp_path)) as hub:
+        hub.frontends["fake"] = ear
+        await app._tell_interrupted(hub)
+        await app._tell_interrupted(hub)
+    assert [address.place["message"] for address, _, _ in ear.heard] == [1, 2]
+    told = [words(language)(reply.blocks[0].message) for _, reply, language in ear.heard]
+    assert "yeniden başlatıldım" in told[0]
+    assert "restarted" in told[1]
+    assert all(reply.buttons[0].call.command == "xor" for _, reply, _ in ear.heard)
+
+
+@pytest.mark.parametrize(
+    ("inference", "pulled", "variant"),
+    [
+        ({}, False, "embedded"),
+        ({}, True, "embedded-large"),
+        ({"text_model": "embedded"}, True, "embedded"),
+        ({"profile": "full"}, True, "full"),
+        ({"profile": "full", "text_model": "embedded-large"}, False, "embedded-large"),
+    ],
+)
+def test_the_text_model_is_the_largest_that_was_pulled(
+    tmp_path: Path, inference: dict[str, str], pulled: bool, variant: str
+) -> None:
+    class Weights:
+        def path(self, name: str) -> Path | None:
+            return tmp_path if pulled else None
+
+    options = app.queue_options(settings(tmp_path, inference=inference), Weights())  # type: ignore[arg-type]
+    assert options.variants["text-generation"] == variant
+
+
+def test_a_frontend_for_each_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    def platforms(**tokens: str) -> list[str]:
+        for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN"):
+            monkeypatch.setenv(name, tokens.get(name, ""))
+        hub: Any = SimpleNamespace(settings=settings(tmp_path), services=SimpleNamespace(about={}))
+        return [frontend.platform for frontend in app.frontends(hub)]
+
+    assert platforms() == ["web"]
+    token = "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"
+    assert platforms(TELEGRAM_TOKEN=token) == ["web", "telegram"]
