@@ -38,7 +38,7 @@ async def privacy(
         case "export", _:
             yield await _export(request, services)
         case "delete", True:
-            await services.memory.forget(request.user)
+            await services.forget(request.user)
             yield _private(Message("privacy-deleted"), deleted=True)
         case "delete", False:
             yield _private(Message("privacy-sure"), deleted=False).with_buttons(

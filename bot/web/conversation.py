@@ -194,6 +194,16 @@ class Conversation:
         self._shelf.forget(session.id)
         session.post({"type": "cleared"})
 
+    def forget(self, session: Session) -> None:
+        """Drop what was said and shown, and the pictures; the answer that says so is to come."""
+        for answer in list(session.answers):
+            if not answer.running:
+                del session.entries[answer.id]
+        for key in [key for key, entry in session.entries.items() if not isinstance(entry, Answer)]:
+            del session.entries[key]
+        self._shelf.forget(session.id)
+        session.post({"type": "cleared"})
+
     # --- shared steps
 
     def _ref(self, session: Session, upload: Upload) -> PictureRef:

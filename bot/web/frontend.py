@@ -81,6 +81,7 @@ class WebFrontend(Frontend):
                 "sample": "/sample" if self._sample else None,
             },
         )
+        hub.services.on_forget.append(self._forget)
         self._runner: web.AppRunner | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._address = ""
@@ -132,6 +133,11 @@ class WebFrontend(Frontend):
 
     async def fetch(self, ref: PictureRef) -> bytes:
         return self._shelf.get(str(ref.place.get("upload", ""))).data
+
+    def _forget(self, user: str) -> None:
+        session = self._sessions.known(user.removeprefix("web:"))
+        if session is not None and session.user == user:
+            self._conversation.forget(session)
 
     async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
         key = str(address.place["session"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -60,7 +60,8 @@ class OpenPicture:
 class Services:
     """Handed to every handler.
 
-    `about` holds facts that replies mention (source link, limits, profile), by name.
+    `about` holds facts that replies mention (source link, limits, profile), by name. `on_forget`
+    are told of a user who wants to be forgotten, beside the memory: whoever else holds something.
     """
 
     queue: InferenceQueue
@@ -68,6 +69,7 @@ class Services:
     studio: Studio
     runs: Runs
     about: Mapping[str, Any] = field(default_factory=dict)
+    on_forget: list[Callable[[str], None]] = field(default_factory=list)
 
     async def open_picture(self, picture: Picture) -> OpenPicture:
         """Fetch and check a picture.
@@ -78,6 +80,12 @@ class Services:
         """
         data = await picture.fetch()
         return OpenPicture(data, await self.studio.run(inspect, data))
+
+    async def forget(self, user: str) -> None:
+        """Delete everything that is held of a user, in the memory and elsewhere."""
+        await self.memory.forget(user)
+        for tell in self.on_forget:
+            tell(user)
 
     @asynccontextmanager
     async def submit(self, request: Request, task: str, payload: Any) -> AsyncIterator[Ticket]:

@@ -452,6 +452,20 @@ async def test_clearing(browser: Browser, script: Script) -> None:
         assert tab.hello["entries"] == []
 
 
+async def test_a_visitor_who_wants_to_be_forgotten_is(browser: Browser, script: Script) -> None:
+    _, upload = await browser.upload(picture())
+    async with browser.tab() as tab:
+        await tab.ask("/mirror", picture=upload["id"])
+        await tab.send("line", text="/privacy action:delete sure:yes")
+        await tab.receive("cleared")
+        last = await tab.answer("final")
+        assert "deleted" in str(last["blocks"])
+        async with browser.http.get(upload["url"]) as response:
+            assert response.status == 404
+    async with browser.tab() as tab:
+        assert len(tab.hello["entries"]) == 1
+
+
 # --- languages
 
 
