@@ -12,16 +12,17 @@ import html
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from telegram.error import TelegramError
 
-from bot.presenting import Presentation, Rendered, RenderedButton
+from bot.presenting import Presentation, RenderedButton, RenderedImage
 from bot.telegram.intake import Place
-from bot.telegram.media import Media, prepare
+from bot.telegram.media import Media, as_it_is, prepare
 from bot.telegram.outbox import Lost, Outbox, Unreachable
-from bot.telegram.pace import Permit, Urgency
+from bot.telegram.pace import Turn, Urgency
 from bot.telegram.presenter import Post, TextPost, compose, keyboard, status
+from handlers.kit.errors import explain
 from handlers.kit.reply import Reply, State
 from handlers.kit.studio import Studio, StudioLost
 from locales import Message, words
@@ -42,8 +43,9 @@ class Answer:
         self._presentation = presentation
         self._place = place
         self._newest: Reply | None = None
+        self._finished: _Finished | None = None
         self._news = asyncio.Event()
-        self._permit: Permit | None = None
+        self._turn: Turn | None = None  # while it is waited for
         self._status: int | None = None  # the message that is being edited
         self._shown: TextPost | None = None  # what it says
 
@@ -54,13 +56,15 @@ class Answer:
             Unreachable: nobody can be told.
         """
         collecting = asyncio.create_task(self._collect(states))
-        # In a group, where sends are few, the final answer may overtake the first word.
         urgency = Urgency.FIRST
         try:
             while True:
-                await self._may_send(urgency)
-                async with self._outbox.turn(self._place.chat):
-                    if await self._show(await self._state()):
+                if self._finished and self._may_overtake:
+                    urgency = Urgency.FINAL
+                self._turn = self._outbox.pace.turn(self._place.chat, urgency)
+                async with self._turn as turn:
+                    self._turn = None
+                    if await self._speak(turn):
                         return
                 urgency = Urgency.EDIT
                 await self._news.wait()
@@ -70,99 +74,113 @@ class Answer:
     # --- reading states --------------------------------------------------------------------------
 
     async def _collect(self, states: AsyncIterator[Reply]) -> None:
+        """Keep the newest state; make the final one ready to be sent."""
         async for reply in states:
-            self._newest = reply
+            if reply.state is State.PARTIAL:
+                self._newest = reply
+            else:
+                self._finished = await self._made_ready(reply)
+                if self._turn is not None and self._may_overtake:
+                    self._turn.hurry()
             self._news.set()
-            if self._finished and self._permit is not None and self._may_overtake:
-                self._permit.hurry()
-
-    @property
-    def _finished(self) -> bool:
-        return self._newest is not None and self._newest.state is not State.PARTIAL
 
     @property
     def _may_overtake(self) -> bool:
-        """In private, first words go out in the order of asking, even where an answer is ready."""
+        """Whether the final answer may go before the first words of other answers.
+
+        In private, first words go out in the order of asking. In a group, where sends are few,
+        answers go first.
+        """
         return self._place.group or self._status is not None
 
-    async def _may_send(self, urgency: Urgency) -> None:
-        if self._finished and self._may_overtake:
-            urgency = Urgency.FINAL
-        self._permit = self._outbox.pace.ask(self._place.chat, urgency)
+    async def _made_ready(self, reply: Reply) -> _Finished:
         try:
-            await self._permit
-        finally:
-            self._permit = None
+            return await self._compose(reply)
+        except Exception as error:  # noqa: BLE001
+            # The store may fail us while buttons are saved; an answer must come all the same.
+            return await self._compose(explain(error, "-"))
 
-    async def _state(self) -> Reply:
-        """The newest state; where there is none yet, the word that work has begun."""
-        if self._newest is None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), GRACE)
-        self._news.clear()
-        return self._newest or Reply.say("telegram-begun").partial()
+    async def _compose(self, reply: Reply) -> _Finished:
+        rendered = await self._presentation.render(reply)
+        pictures = [await self._prepared(image) for image in rendered.images]
+        return _Finished(reply, compose(rendered, pictures, self._presentation.language))
+
+    async def _prepared(self, image: RenderedImage) -> Media:
+        """A picture of ours as Telegram takes it."""
+        if ready := as_it_is(image.data, image.name):
+            return ready
+        try:
+            return await self._studio.run(prepare, image.data, image.name)
+        except StudioLost as error:
+            log.warning("a picture goes out as a file: %s", error)
+            return Media("document", image.data, image.name)
 
     # --- showing them ----------------------------------------------------------------------------
 
-    async def _show(self, reply: Reply) -> bool:
-        """Show a state; says whether it was the last one."""
-        rendered = await self._presentation.render(reply)
-        if reply.state is State.PARTIAL:
-            await self._show_status(status(rendered, self._presentation.language))
+    async def _speak(self, turn: Turn) -> bool:
+        """Show the newest state; says whether it was the last one."""
+        if self._newest is None and self._finished is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), GRACE)
+        self._news.clear()
+        if self._finished is not None:
+            await self._finish(turn, self._finished)
+            return True
+        reply = self._newest or Reply.say("telegram-begun").partial()
+        try:
+            rendered = await self._presentation.render(reply)
+        except Exception:
+            log.exception("a state could not be rendered")  # as above; the final one will tell
             return False
-        await self._finish(rendered)
-        return True
+        await self._show_status(turn, status(rendered, self._presentation.language))
+        return False
 
-    async def _show_status(self, post: TextPost) -> None:
+    async def _show_status(self, turn: Turn, post: TextPost) -> None:
         if post == self._shown:
             return
         language = self._presentation.language
         try:
             if self._status is None:
-                self._status = await self._outbox.send(self._place, post, language, paid=True)
+                self._status = await self._outbox.send(turn, self._place, post, language)
             else:
-                await self._outbox.edit(self._place, self._status, post, final=False)
+                await self._outbox.edit(turn, self._place, self._status, post, final=False)
             self._shown = post
         except Lost:
             self._status = self._shown = None  # the next state gets a message of its own
         except TelegramError as error:
             log.warning("a state could not be shown: %s", error)
 
-    async def _finish(self, rendered: Rendered) -> None:
-        reply, language = rendered.reply, self._presentation.language
-        posts = compose(rendered, await self._prepared(rendered), language)
+    async def _finish(self, turn: Turn, finished: _Finished) -> None:
+        reply, posts = finished.reply, finished.posts
         if self._place.group and reply.private and reply.files:
             posts = [await self._in_private(posts)]
         ask = reply.state is State.QUESTION and self._place.group
-        paid = True
         if self._status is not None and isinstance(posts[0], TextPost) and not ask:
             try:
-                await self._outbox.edit(self._place, self._status, posts[0], final=True)
-                self._status, paid = None, False
-                del posts[0]
+                await self._outbox.edit(turn, self._place, self._status, posts[0], final=True)
+                self._status = None
+                posts = posts[1:]
             except (Lost, TelegramError) as error:
                 log.info("the status message could not become the answer: %s", error)
-        taken = await self._deliver(self._place, posts, ask=ask, paid=paid)
-        if not taken:
-            remark = _words("telegram-undelivered", language)
-            await self._deliver(replace(self._place, reply_to=None), [remark])
+        if not await self._deliver(turn, self._place, posts, ask=ask):
+            remark = _words("telegram-undelivered", self._presentation.language)
+            await self._deliver(turn, replace(self._place, reply_to=None), [remark])
         if self._status is not None:
             await self._outbox.delete(self._place, self._status)
 
     async def _deliver(
-        self, place: Place, posts: Sequence[Post], *, ask: bool = False, paid: bool = False
+        self, turn: Turn, place: Place, posts: Sequence[Post], *, ask: bool = False
     ) -> bool:
         """Send posts, the first one as a reply; says whether Telegram took them all."""
         taken = True
         for post in posts:
             try:
-                language = self._presentation.language
-                await self._outbox.send(place, post, language, ask=ask, paid=paid)
+                await self._outbox.send(turn, place, post, self._presentation.language, ask=ask)
             except TelegramError as error:
                 # The rest of the answer may still go through.
                 log.error("Telegram did not take a %s: %s", type(post).__name__, error)
                 taken = False
-            place, paid = replace(place, reply_to=None), False
+            place = replace(place, reply_to=None)
         return taken
 
     async def _in_private(self, posts: Sequence[Post]) -> Post:
@@ -175,7 +193,8 @@ class Answer:
         try:
             if alone.group:
                 raise Unreachable("an anonymous administrator has no private chat")
-            await self._deliver(alone, posts)
+            async with self._outbox.pace.turn(alone.chat, Urgency.FINAL) as turn:
+                await self._deliver(turn, alone, posts)
         except Unreachable:
             link = RenderedButton(
                 words(language)(Message("telegram-open-private")), url=self._outbox.own_link
@@ -183,16 +202,13 @@ class Answer:
             return replace(_words("telegram-write-first", language), keyboard=keyboard([link]))
         return _words("telegram-sent-privately", language)
 
-    async def _prepared(self, rendered: Rendered) -> list[Media]:
-        """The reply's pictures as Telegram takes them."""
-        prepared = []
-        for image in rendered.images:
-            try:
-                prepared.append(await self._studio.run(prepare, image.data, image.name))
-            except StudioLost as error:
-                log.warning("a picture goes out as a file: %s", error)
-                prepared.append(Media("document", image.data, image.name))
-        return prepared
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """The final state, ready to be sent."""
+
+    reply: Reply
+    posts: list[Post]
 
 
 def _words(key: str, language: str) -> TextPost:

@@ -1,4 +1,6 @@
-"""Making our pictures acceptable to Telegram. Runs in the studio: it decodes and encodes.
+"""Making our pictures acceptable to Telegram.
+
+`as_it_is` reads a picture's header only; `prepare` decodes and encodes, so it runs in the studio.
 
 A photo may have at most 10 MB, width + height of 10,000 pixels and a ratio of sides of 20; other
 files may have 50 MB. Animations are GIF or silent MP4.
@@ -26,6 +28,23 @@ class Media:
     kind: Literal["photo", "animation", "document"]
     data: bytes
     name: str
+
+
+def as_it_is(data: bytes, name: str) -> Media | None:
+    """A picture that Telegram takes as it is, which most are; None: it needs `prepare`."""
+    if len(data) > PHOTO_BYTES or not name.endswith((".jpg", ".jpeg", ".png")):
+        return None
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
+            fits = _fits(*picture.size) and getattr(picture, "n_frames", 1) == 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return Media("photo", data, name) if fits else None
+
+
+def _fits(width: int, height: int) -> bool:
+    narrow = max(width, height) > PHOTO_RATIO * min(width, height)
+    return width + height <= PHOTO_SIDES and not narrow
 
 
 def prepare(data: bytes, name: str) -> Media:

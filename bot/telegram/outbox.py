@@ -18,7 +18,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -37,7 +36,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TimedOut
 
 from bot.telegram.intake import Place
-from bot.telegram.pace import Pace, Urgency
+from bot.telegram.pace import Pace, Turn
 from bot.telegram.presenter import AlbumPost, MediaPost, Post, TextPost
 from locales import Message, words
 
@@ -47,7 +46,7 @@ T = TypeVar("T")
 
 PAUSES = (1.0, 3.0, 9.0)  # seconds before each further try over a failing network
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-_REMEMBERED = 1000  # chats whose migration, or whose lock, is kept
+_REMEMBERED = 1000  # chats whose migration is kept in mind
 
 
 class Unreachable(Exception):
@@ -59,34 +58,25 @@ class Lost(Exception):
 
 
 class Outbox:
-    """Sends to Telegram within its limits. `language` chooses the words of its own remarks."""
+    """Sends to Telegram within its limits. All of it happens in a `Turn` of the chat."""
 
     def __init__(self, bot: Bot, pace: Pace) -> None:
         self.pace = pace
         self._bot = bot
         self._moved: OrderedDict[int, int] = OrderedDict()
-        self._locks: dict[int, asyncio.Lock] = {}
 
     @property
     def own_link(self) -> str:
         """The address of a private chat with us."""
         return f"https://t.me/{self._bot.username}"
 
-    def turn(self, chat: int) -> AbstractAsyncContextManager[None]:
-        """One answer at a time speaks in a chat, so that its messages stay together."""
-        if chat not in self._locks:
-            if len(self._locks) >= _REMEMBERED:
-                self._locks = {c: lock for c, lock in self._locks.items() if lock.locked()}
-            self._locks[chat] = asyncio.Lock()
-        return self._locks[chat]
-
     async def send(
-        self, place: Place, post: Post, language: str, *, ask: bool = False, paid: bool = False
+        self, turn: Turn, place: Place, post: Post, language: str, *, ask: bool = False
     ) -> int:
         """Send a post; gives the message's id (of an album's last one).
 
         `ask` opens the reader's reply field (in a group, where an answer must be a reply to
-        us). `paid`: a permit of the pace was awaited already.
+        us). `language` chooses the words of our own remarks.
 
         Raises:
             Unreachable: see there.
@@ -95,13 +85,15 @@ class Outbox:
         match post:
             case TextPost():
                 return await self._with_markup(
-                    post, lambda text: self._text(place, post, text, ask, paid)
+                    post, lambda text: self._text(turn, place, post, text, ask)
                 )
             case _:
-                return await self._as_allowed(place, post, language, paid)
+                return await self._as_allowed(turn, place, post, language)
 
-    async def edit(self, place: Place, message: int, post: TextPost, *, final: bool) -> None:
-        """Replace a message's text; the pace's permit was awaited already.
+    async def edit(
+        self, turn: Turn, place: Place, message: int, post: TextPost, *, final: bool
+    ) -> None:
+        """Replace a message's text.
 
         An edit that is not `final` is tried once, and failures of the network are passed over:
         a newer state is on its way.
@@ -113,6 +105,7 @@ class Outbox:
 
         async def attempt(text: str, mode: str | None) -> None:
             await self._insist(
+                turn,
                 place,
                 lambda chat: self._bot.edit_message_text(
                     text,
@@ -122,7 +115,6 @@ class Outbox:
                     reply_markup=post.keyboard,
                     link_preview_options=_NO_PREVIEW,
                 ),
-                paid=True,
                 once=not final,
             )
 
@@ -150,12 +142,13 @@ class Outbox:
     # --- one kind of message each ---------------------------------------------------------------
 
     async def _text(
-        self, place: Place, post: TextPost, text: tuple[str, str | None], ask: bool, paid: bool
+        self, turn: Turn, place: Place, post: TextPost, text: tuple[str, str | None], ask: bool
     ) -> int:
         markup: ForceReply | InlineKeyboardMarkup | None = post.keyboard
         if ask:
             markup = ForceReply(selective=True)
         sent = await self._insist(
+            turn,
             place,
             lambda chat: self._bot.send_message(
                 chat,
@@ -166,11 +159,10 @@ class Outbox:
                 message_thread_id=place.thread,
                 reply_parameters=_reply(place),
             ),
-            paid=paid,
         )
         return sent.message_id
 
-    async def _media(self, place: Place, post: MediaPost, paid: bool) -> int:
+    async def _media(self, turn: Turn, place: Place, post: MediaPost) -> int:
         file = InputFile(post.media.data, post.media.name)
         senders: dict[str, Callable[..., Awaitable[Sent]]] = {
             "photo": self._bot.send_photo,
@@ -180,6 +172,7 @@ class Outbox:
 
         async def attempt(text: tuple[str | None, str | None]) -> int:
             sent = await self._insist(
+                turn,
                 place,
                 lambda chat: senders[post.media.kind](
                     chat,
@@ -190,7 +183,6 @@ class Outbox:
                     message_thread_id=place.thread,
                     reply_parameters=_reply(place),
                 ),
-                paid=paid,
             )
             return sent.message_id
 
@@ -198,7 +190,7 @@ class Outbox:
             return await attempt((None, None))
         return await self._with_markup(post.caption, attempt)
 
-    async def _album(self, place: Place, post: AlbumPost, paid: bool) -> int:
+    async def _album(self, turn: Turn, place: Place, post: AlbumPost) -> int:
         media = [
             InputMediaPhoto(
                 photo.media.data,
@@ -208,12 +200,14 @@ class Outbox:
             )
             for photo in post.photos
         ]
+        for _ in media[1:]:
+            await turn.pay()  # every photo counts as a message
         sent = await self._insist(
+            turn,
             place,
             lambda chat: self._bot.send_media_group(
                 chat, media, message_thread_id=place.thread, reply_parameters=_reply(place)
             ),
-            paid=paid,
         )
         return sent[-1].message_id
 
@@ -232,30 +226,28 @@ class Outbox:
             return await attempt((post.plain, None))
 
     async def _as_allowed(
-        self,
-        place: Place,
-        post: MediaPost | AlbumPost,
-        language: str,
-        paid: bool,
+        self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
     ) -> int:
         """Send pictures; as files where they are no photos, as words where they are forbidden."""
         try:
             if isinstance(post, AlbumPost):
-                return await self._album(place, post, paid)
-            return await self._media(place, post, paid)
+                return await self._album(turn, place, post)
+            return await self._media(turn, place, post)
         except BadRequest as error:
             if "not enough rights" in error.message.lower():
-                return await self._words_only(place, post, language)
+                return await self._words_only(turn, place, post, language)
             log.info("Telegram refused a picture: %s", error)
             photos = post.photos if isinstance(post, AlbumPost) else (post,)
             if all(photo.media.kind == "document" for photo in photos):
                 raise
             for photo in photos:
                 plain = replace(photo, media=replace(photo.media, kind="document"))
-                sent = await self._media(place, plain, paid=False)
+                sent = await self._media(turn, place, plain)
             return sent
 
-    async def _words_only(self, place: Place, post: MediaPost | AlbumPost, language: str) -> int:
+    async def _words_only(
+        self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
+    ) -> int:
         remark = words(language)(Message("telegram-pictures-forbidden"))
         caption = post.caption if isinstance(post, MediaPost) else None
         html, plain = (caption.html, caption.plain) if caption else ("", "")
@@ -264,14 +256,14 @@ class Outbox:
             f"{plain}\n\n{remark}".strip(),
             post.keyboard if isinstance(post, MediaPost) else None,
         )
-        return await self.send(place, text, language)
+        return await self.send(turn, place, text, language)
 
     async def _insist(
         self,
+        turn: Turn,
         place: Place,
         call: Callable[[int], Awaitable[T]],
         *,
-        paid: bool,
         once: bool = False,
     ) -> T:
         """Call until Telegram answers, each time within the budget.
@@ -283,9 +275,7 @@ class Outbox:
         """
         pauses = iter(() if once else PAUSES)
         while True:
-            if not paid:
-                await self.pace.ask(place.chat, Urgency.FINAL)
-            paid = False
+            await turn.pay()
             try:
                 return await call(self._chat(place))
             except RetryAfter as error:

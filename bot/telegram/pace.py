@@ -2,7 +2,12 @@
 
 Telegram allows about one message a second in a chat (short bursts pass), twenty a minute in a
 group, and thirty a second in all; whoever sends more is silenced, for minutes or hours. Every
-message and every edit therefore asks here first, whichever answer it belongs to.
+message and every edit is therefore sent within a `Turn`, whichever answer it belongs to:
+
+1. Turns of a chat come one after the other, the most urgent first, otherwise in order of asking.
+   A turn begins when the chat's budget allows a message of its urgency.
+2. Within it, `pay()` goes before every message: it takes the message from both budgets, at the
+   moment of sending, and waits where one of them is used up.
 
 Each budget is a leaky bucket in its virtual-scheduling form (GCRA): `paid_until` is when all that
 was sent will have been paid off; `burst` sends may run ahead of it.
@@ -13,10 +18,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Urgency(IntEnum):
@@ -29,17 +34,20 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """One send every `interval` seconds, `burst` of them at once. `kept`: left in the bucket."""
+    """One send every `interval` seconds, `burst` of them at once.
+
+    `kept`: how many sends must remain possible after one, by urgency.
+    """
 
     interval: float
     burst: int
-    kept: tuple[int, int, int]  # sends that must remain possible after one, by urgency
+    kept: tuple[int, int, int]
 
 
 # 5 at once and then one in 4 s: never more than 20 within a minute. Edits leave room for answers.
 GROUP = Rate(4.0, 5, kept=(0, 2, 3))
 PRIVATE = Rate(1.05, 3, kept=(0, 0, 1))
-ALL_INTERVAL = 1 / 28  # seconds; a little under the limit, for what is not counted here
+ALL_INTERVAL = 1 / 27  # seconds; a little under the limit, for what is not counted here
 CROWDED = 0.5  # seconds of sends that are booked ahead, beyond which edits wait
 
 
@@ -47,89 +55,100 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
-class Permit:
-    """The right to send one message, once it has been awaited. Cancelling the wait gives it up."""
+class Turn:
+    """The right to speak in a chat, within `async with`; meanwhile nobody else does there."""
 
     def __init__(self, lane: Lane, urgency: Urgency) -> None:
         self.urgency = urgency
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lane = lane
+        lane.enqueue(self)
 
-    def __await__(self) -> Generator[Any, None, None]:
-        return self.granted.__await__()
+    async def __aenter__(self) -> Turn:
+        try:
+            await self.granted
+        except asyncio.CancelledError:
+            if not self.granted.cancelled():
+                self._lane.leave()  # it had begun in the very moment in which it was given up
+            raise
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._lane.leave()
 
     def hurry(self) -> None:
-        """Make it as urgent as a final answer."""
+        """While waiting: make it as urgent as an answer."""
         if self.urgency is not Urgency.FINAL and not self.granted.done():
-            self._lane.enqueue(self, Urgency.FINAL)
+            self.urgency = Urgency.FINAL
+            self._lane.enqueue(self)
+
+    async def pay(self) -> None:
+        """Take one message from the budgets; wait until they allow it."""
+        await self._lane.pay()
 
 
 @dataclass(eq=False)
 class Lane:
-    """The waiting permits of one chat, most urgent first, otherwise in the order of asking."""
+    """One chat: its budget, and the turns that wait for it."""
 
     pace: Pace
     rate: Rate
     paid_until: float = 0.0
     frozen_until: float = 0.0
-    waiting: list[tuple[Urgency, int, Permit]] = field(default_factory=list)
+    busy: bool = False
+    waiting: list[tuple[Urgency, int, Turn]] = field(default_factory=list)
     timer: Timer | None = None
-    slot_booked: bool = False
 
-    def enqueue(self, permit: Permit, urgency: Urgency) -> None:
-        permit.urgency = urgency
-        heapq.heappush(self.waiting, (urgency, next(self.pace.counter), permit))
+    def enqueue(self, turn: Turn) -> None:
+        heapq.heappush(self.waiting, (turn.urgency, next(self.pace.counter), turn))
         self.pump()
 
-    def ready_at(self, urgency: Urgency) -> float:
-        """When this chat's own budget allows a send of this urgency, in the clock's seconds."""
-        ahead = (self.rate.burst - 1 - self.rate.kept[urgency]) * self.rate.interval
-        return max(self.paid_until - ahead, self.frozen_until)
+    def leave(self) -> None:
+        self.busy = False
+        self.pump()
 
     def pump(self) -> None:
-        """Grant what may go now; come back when the next one may."""
+        """Begin the next turn if it may begin; otherwise come back when it may."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        while not self.slot_booked and (permit := self._next()) is not None:
-            now = self.pace.clock()
-            wait = self.ready_at(permit.urgency) - now
-            if wait <= 0 and permit.urgency is Urgency.EDIT and self.pace.crowded:
-                wait = CROWDED
-            if wait > 0:
-                self.timer = self.pace.call_later(wait, self.pump)
-                return
-            slot = self.pace.book()
-            if slot <= now:
-                self._grant(permit)
-            else:
-                self.slot_booked = True
-                self.pace.call_later(slot - now, self._redeem)
+        turn = self._next()
+        if self.busy or turn is None:
+            return
+        wait = self._ready_at(turn.urgency) - self.pace.clock()
+        if wait <= 0 and turn.urgency is Urgency.EDIT and self.pace.crowded:
+            wait = CROWDED
+        if wait > 0:
+            self.timer = self.pace.call_later(wait, self.pump)
+            return
+        heapq.heappop(self.waiting)
+        self.busy = True
+        turn.granted.set_result(None)
 
-    def _redeem(self) -> None:
-        """The booked slot has come: it goes to whatever is most urgent by now."""
-        self.slot_booked = False
-        permit = self._next()
-        if permit is not None and self.ready_at(permit.urgency) <= self.pace.clock():
-            self._grant(permit)
-        self.pump()
+    async def pay(self) -> None:
+        # More may be sent in one turn than the chat's budget held when it began.
+        while (wait := self._ready_at(Urgency.FINAL) - self.pace.clock()) > 0:
+            await self.pace.sleep(wait)
+        self.paid_until = max(self.paid_until, self.pace.clock()) + self.rate.interval
+        await self.pace.slot()
 
-    def _next(self) -> Permit | None:
+    def _ready_at(self, urgency: Urgency) -> float:
+        """When this chat's budget allows a send of this urgency, in the clock's seconds."""
+        ahead = (self.rate.burst - 1 - self.rate.kept[urgency]) * self.rate.interval
+        return max(self.paid_until - ahead, self.frozen_until)
+
+    def _next(self) -> Turn | None:
         while self.waiting:
-            urgency, _, permit = self.waiting[0]
-            if not permit.granted.done() and permit.urgency is urgency:
-                return permit
+            urgency, _, turn = self.waiting[0]
+            if not turn.granted.done() and turn.urgency is urgency:
+                return turn
             heapq.heappop(self.waiting)  # given up, or queued anew with more urgency
         return None
 
-    def _grant(self, permit: Permit) -> None:
-        heapq.heappop(self.waiting)
-        self.paid_until = max(self.paid_until, self.pace.clock()) + self.rate.interval
-        permit.granted.set_result(None)
-
     @property
     def idle(self) -> bool:
-        return self._next() is None and max(self.paid_until, self.frozen_until) <= self.pace.clock()
+        settled = max(self.paid_until, self.frozen_until) <= self.pace.clock()
+        return settled and not self.busy and self._next() is None
 
 
 class Pace:
@@ -146,6 +165,18 @@ class Pace:
         self.counter = itertools.count()
         self._free_at = 0.0  # the first slot of the common budget that nobody has booked
 
+    def turn(self, chat: int, urgency: Urgency) -> Turn:
+        """Queue for a turn in `chat` (a group's id is negative); enter it by `async with`."""
+        return Turn(self._lane(chat), urgency)
+
+    def freeze(self, chat: int, seconds: float) -> None:
+        """Send nothing to `chat` for so long: Telegram said so."""
+        lane = self._lane(chat)
+        lane.frozen_until = max(lane.frozen_until, self.clock() + seconds)
+        lane.pump()
+
+    # --- for the lanes ---------------------------------------------------------------------------
+
     def clock(self) -> float:
         return self._clock() if self._clock else asyncio.get_running_loop().time()
 
@@ -154,29 +185,26 @@ class Pace:
             return self._call_later(delay, callback)
         return asyncio.get_running_loop().call_later(delay, callback)
 
-    def book(self) -> float:
-        """Take the next slot of the budget that all chats share; gives its time."""
-        slot = max(self._free_at, self.clock())
-        self._free_at = slot + ALL_INTERVAL
-        return slot
+    async def sleep(self, seconds: float) -> None:
+        over = asyncio.Event()
+        timer = self.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+    async def slot(self) -> None:
+        """Take the next slot of the common budget, in the order of asking, and wait for it."""
+        now = self.clock()
+        at = max(self._free_at, now)
+        self._free_at = at + ALL_INTERVAL
+        if at > now:
+            await self.sleep(at - now)
 
     @property
     def crowded(self) -> bool:
         """Whether so much is booked ahead that what can be skipped should be."""
         return self._free_at - self.clock() > CROWDED
-
-    def ask(self, chat: int, urgency: Urgency) -> Permit:
-        """Queue for a send to `chat` (a group's id is negative); await the permit for its turn."""
-        lane = self._lane(chat)
-        permit = Permit(lane, urgency)
-        lane.enqueue(permit, urgency)
-        return permit
-
-    def freeze(self, chat: int, seconds: float) -> None:
-        """Send nothing to `chat` for so long: Telegram said so."""
-        lane = self._lane(chat)
-        lane.frozen_until = max(lane.frozen_until, self.clock() + seconds)
-        lane.pump()
 
     def _lane(self, chat: int) -> Lane:
         if chat not in self._lanes:

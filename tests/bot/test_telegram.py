@@ -296,6 +296,19 @@ async def test_in_a_group_a_missing_picture_is_asked_for_by_a_reply_field(stage:
     await world.reads(GROUP, "dog", "photo")
 
 
+async def test_in_a_group_a_missing_text_is_taken_from_the_reply_only(stage: Stage) -> None:
+    world = stage.world
+    stage.queue.script = [Done(GeneratedText("four", 1, 30.0, "stop"), "SmolLM2", 0.1)]
+    await world.says(ADA, "/gpt", chat=GROUP)
+    question = await world.reads(GROUP, "needs a value")
+    await world.says(ADA, "how is everybody?", chat=GROUP)
+    await settled(world)
+    assert not stage.queue.jobs
+    await world.says(ADA, "two and two", chat=GROUP, reply_to_message=world._json(question))
+    await world.reads(GROUP, "four")
+    assert stage.queue.jobs[0].payload.messages == (("user", "two and two"),)
+
+
 async def test_answers_go_to_the_topic_they_were_asked_in(stage: Stage) -> None:
     topic = {"message_thread_id": 7, "is_topic_message": True}
     await stage.world.shows(ADA, photo(), "/detect", chat=GROUP, **topic)
@@ -388,6 +401,18 @@ async def test_one_person_s_long_work_blocks_neither_others_nor_their_own_next_c
     await stage.world.reads(EFE.id, "hoş geldin")
     await stage.world.says(ADA, "/start")
     await stage.world.reads(ADA.id, "Welcome")
+
+
+async def test_a_whole_class_presses_at_once_and_everybody_is_answered_within_the_limits(
+    stage: Stage,
+) -> None:
+    """The world counts: more than Telegram allows would be a violation."""
+    pupils = [Person(100 + number, "Pupil", "tr") for number in range(40)]
+    for pupil in pupils:
+        await stage.world.shows(pupil, photo(), "/algıla")
+    for pupil in pupils:
+        await stage.world.reads(pupil.id, "köpek", "photo")
+    assert len(stage.queue.jobs) == 40
 
 
 async def test_commands_are_acknowledged_in_the_order_of_asking(stage: Stage) -> None:
@@ -538,6 +563,17 @@ async def test_a_failing_store_is_answered_with_a_number_to_report(
 
     monkeypatch.setattr(stage.hub.services.memory, "language", broken)
     await stage.world.says(ADA, "/help")
+    await stage.world.reads(ADA.id, "it is our fault")
+
+
+async def test_an_answer_comes_even_where_its_buttons_cannot_be_stored(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*arguments: object) -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(stage.hub.services.memory, "save_button", broken)
+    await stage.world.shows(ADA, photo(), "/detect")
     await stage.world.reads(ADA.id, "it is our fault")
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from bot.presenting import Rendered, RenderedBlock, RenderedButton, RenderedImage
-from bot.telegram.media import Media, prepare
+from bot.telegram.media import Media, as_it_is, prepare
 from bot.telegram.presenter import (
     AlbumPost,
     MediaPost,
@@ -273,6 +273,21 @@ def test_only_web_links_become_link_buttons() -> None:
 def test_a_usual_picture_goes_out_as_it_is() -> None:
     data = picture()
     assert prepare(data, "a.jpg") == Media("photo", data, "a.jpg")
+    assert as_it_is(data, "a.jpg") == Media("photo", data, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"no picture", "a.jpg"),
+        (picture(9000, 3000), "wide.jpg"),
+        (picture(2100, 100), "strip.jpg"),
+        (picture(format="GIF"), "a.gif"),
+        (picture(format="WEBP"), "webp-by-another-name.png"),
+    ],
+)
+def test_what_is_not_usual_is_prepared(data: bytes, name: str) -> None:
+    assert as_it_is(data, name) is None
 
 
 def test_a_picture_with_too_many_pixels_is_made_smaller() -> None:

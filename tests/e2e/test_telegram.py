@@ -176,8 +176,10 @@ async def test_the_token_is_not_logged(
     queue: ScriptedQueue,
     settings: Settings,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("bot.telegram.outbox.PAUSES", (0.05, 0.05, 0.05))
     for method in ("getMe", "getUpdates", "getFile", "sendMessage", "deleteMessage", "sendPhoto"):
         world.faults[method].extend([ErrorPage(), Dropped()])
     async with tadim(settings, queue, base):
