@@ -16,6 +16,7 @@ from bot.settings import Settings
 from handlers.kit import runner
 from handlers.kit.errors import UserError
 from handlers.kit.parsing import parse
+from handlers.kit.registry import commands
 from handlers.kit.reply import Reply
 from handlers.kit.request import (
     Call,
@@ -162,7 +163,7 @@ class Hub:
             UserError: the store knows no such button (any more).
         """
         stored = await self.services.memory.button(token)
-        if stored is None:
+        if stored is None or stored.call.command not in commands():
             raise UserError("error-button-gone")
         if stored.user != visitor.user:
             raise NotYours
