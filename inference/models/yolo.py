@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from inference.model import OneStepModel
 from inference.pictures import PictureError, decode
-from inference.tasks.detection import IMAGE_SIZE, Box, DetectionInput, Detections
+from inference.tasks.detection import IMAGE_SIZE, STRIDE, Box, DetectionInput, Detections
 
 
 class Yolo(OneStepModel):
@@ -60,22 +61,32 @@ class Yolo(OneStepModel):
     def _forward(
         self, pictures: list[NDArray[np.uint8]], confidence: float
     ) -> list[tuple[Box, ...]]:
-        """One pass. `pictures`: arrays of (height, width, 3) in BGR, one letterboxed shape."""
+        """One pass. `pictures`: arrays of (height, width, 3) in BGR, one letterboxed shape.
+
+        They are letterboxed here: left to itself, ultralytics pads pictures of different sizes to a
+        square, even where one shape would fit them all, and finds other boxes than in each alone.
+        """
+        from ultralytics.data.augment import LetterBox
+
+        letterbox = LetterBox((IMAGE_SIZE, IMAGE_SIZE), auto=True, stride=STRIDE)
         found = self._network.predict(
-            [np.ascontiguousarray(picture) for picture in pictures],
+            [letterbox(image=np.ascontiguousarray(picture)) for picture in pictures],
             imgsz=IMAGE_SIZE,
             conf=confidence,
             device=self._device,
             verbose=False,
             save=False,
         )
-        return [_boxes(result) for result in found]
+        return [_boxes(result, picture) for result, picture in zip(found, pictures, strict=True)]
 
 
-def _boxes(result: Any) -> tuple[Box, ...]:
-    """An ultralytics result as plain boxes, most confident first."""
+def _boxes(result: Any, picture: NDArray[np.uint8]) -> tuple[Box, ...]:
+    """An ultralytics result as boxes in the pixels of `picture`, most confident first."""
+    from ultralytics.utils.ops import scale_boxes
+
     # (n, 6): left, top, right, bottom, confidence, class
     table = result.boxes.data.cpu().numpy()
+    scale_boxes(result.orig_shape, table[:, :4], picture.shape[:2])
     order = np.argsort(-table[:, 4], kind="stable")
     return tuple(
         Box(result.names[int(row[5])], float(row[4]), *(float(edge) for edge in row[:4]))
@@ -93,8 +104,10 @@ def _quiet_ultralytics(settings_folder: Path) -> Any:
     os.environ["YOLO_VERBOSE"] = "false"
     os.environ.setdefault("YOLO_CONFIG_DIR", str(settings_folder))
     from ultralytics import YOLO
-    from ultralytics.utils import SETTINGS, events
+    from ultralytics.utils import SETTINGS, events, patches
 
     SETTINGS["sync"] = False
     events.events.enabled = False
+    # Its own `Image.open` installs a plugin, or raises ImportError, at the sight of a damaged file.
+    PIL.Image.open = patches._image_open
     return YOLO

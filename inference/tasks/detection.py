@@ -48,14 +48,16 @@ class Detections:
 def letterboxed_shape(width: int, height: int) -> tuple[int, int]:
     """(height, width) in pixels of the network's input for a picture, as ultralytics pads it.
 
-    Only pictures of equal shape may share a batch: with mixed shapes ultralytics pads all of them
-    to a square, which moves boxes and confidences a little.
+    Only pictures of equal shape may share a batch: padding them to a common square would move boxes
+    and confidences a little.
     """
     scale = min(IMAGE_SIZE / width, IMAGE_SIZE / height)
-    return (
-        -(-round(height * scale) // STRIDE) * STRIDE,
-        -(-round(width * scale) // STRIDE) * STRIDE,
-    )
+    return _padded(height * scale), _padded(width * scale)
+
+
+def _padded(side: float) -> int:
+    """A scaled side, rounded and padded to the next multiple of the stride."""
+    return -(-max(1, round(side)) // STRIDE) * STRIDE
 
 
 def _batch_key(payload: DetectionInput) -> Hashable:
