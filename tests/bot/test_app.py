@@ -13,6 +13,7 @@ from bot.settings import Settings
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
 from locales import words
+from tests.fakes import services
 
 
 class Ear(Frontend):
@@ -97,7 +98,7 @@ def test_a_frontend_for_each_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def platforms(**tokens: str) -> list[str]:
         for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN"):
             monkeypatch.setenv(name, tokens.get(name, ""))
-        hub: Any = SimpleNamespace(settings=settings(tmp_path), services=SimpleNamespace(about={}))
+        hub: Any = SimpleNamespace(settings=settings(tmp_path), services=services(None))
         return [frontend.platform for frontend in app.frontends(hub)]
 
     assert platforms() == ["web"]

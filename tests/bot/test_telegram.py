@@ -594,7 +594,11 @@ async def test_the_menu_is_there_in_both_languages_and_sent_only_once(
     assert {"algila", "gpt"} <= {entry["command"] for entry in menus["tr"]}
     assert {"detect", "gpt"} <= {entry["command"] for entry in menus["en"]}
     assert menus[""] == menus["en"]
-    sent = json.loads((settings.data_folder / "telegram-commands.json").read_text())
+    record = settings.data_folder / "telegram-commands.json"
+    async with asyncio.timeout(20):
+        while not record.exists():  # written by a thread, after the last menu was sent
+            await asyncio.sleep(0.01)
+    sent = json.loads(record.read_text())
     assert set(sent) == {"sent"}
 
     world = World()
