@@ -91,4 +91,6 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, digest: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"sent": digest}), encoding="utf-8")
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps({"sent": digest}), encoding="utf-8")
+    unfinished.replace(path)
