@@ -11,7 +11,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 64_000_000  # a 64-megapixel photo is 192 MB as RGB; more is refused
 MAX_SIDE = 20_000  # pixels
@@ -73,27 +73,64 @@ def _open(data: bytes) -> tuple[Image.Image, PictureFacts]:
         raise PictureError("empty")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of bombs at half its limit; ours is checked below, before any pixel.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Of bombs at half its limit (ours is checked below, before any pixel), and of flaws in
+            # a file that it can live with.
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(picture)
-            frames = getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
-            turned = picture.getexif().get(0x0112, 1) not in (0, 1)
+            frames = _frames(picture)
+            turned = _orientation(picture) is not None
             picture.seek(0)
             picture.load()
-            upright = ImageOps.exif_transpose(picture) if turned else picture
-            rgb = _to_rgb(upright)
+            rgb = _to_rgb(_upright(picture))
     except Image.DecompressionBombError as error:
         raise PictureError("too-many-pixels", megapixels=MAX_PIXELS // 1_000_000) from error
     except UnidentifiedImageError as error:
         raise PictureError(_what_else(data)) from error
     except PictureError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError) as error:
-        # Pillow's decoders raise all of these on damaged files.
+    except Exception as error:
+        # On damaged files Pillow's decoders raise whatever their code meets: OSError and
+        # SyntaxError, but also struct.error, KeyError, TypeError, RuntimeError, MemoryError.
         raise PictureError("broken") from error
     facts = PictureFacts(rgb.width, rgb.height, picture.format or "", frames, turned)
     return rgb, facts
+
+
+def _frames(picture: Image.Image) -> int:
+    """How many frames an animation has; 1 for the pages of a TIFF and the halves of an MPO."""
+    if picture.format in ("TIFF", "MPO"):
+        return 1
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # noqa: BLE001 (see above)
+        return 2  # a damaged one, but there is a second
+
+
+#: EXIF orientation → what turns such a picture upright
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _orientation(picture: Image.Image) -> Image.Transpose | None:
+    """What turns it upright. EXIF that cannot be read is no reason to refuse a picture."""
+    try:
+        return _TURNS.get(picture.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001 (see above)
+        return None
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    # Read again: while loading it, Pillow itself has turned a TIFF, and dropped the tag.
+    turn = _orientation(picture)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _check_size(picture: Image.Image) -> None:
@@ -107,7 +144,10 @@ def _check_size(picture: Image.Image) -> None:
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16") or picture.mode == "I":
         # 16-bit grey: Pillow's own conversion clips at 255 instead of scaling.
+        clear = picture.info.get("transparency")
         picture = picture.convert("I").point(lambda value: value / 257).convert("L")
+        if clear is not None:
+            picture.info["transparency"] = clear // 257
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         alpha = picture.convert("RGBA")
         white = Image.new("RGBA", alpha.size, "white")
@@ -117,11 +157,14 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 def _what_else(data: bytes) -> str:
     """What a file that is no picture seems to be, so that the sentence can help."""
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith(b"%pdf"):
+    head = data[:4096].lower()
+    if b"%pdf-" in head[:1024]:  # a PDF may begin with other bytes
         return "pdf"
-    if head.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in data[:4096].lower():
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head:
         return "svg"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return "heic"
     return "unknown"
+
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
