@@ -13,7 +13,7 @@ import itertools
 import logging
 import pickle
 import time
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,6 @@ from inference.jobs import (
     Loading,
     ModelFailed,
     ModelUnavailable,
-    OutOfMemory,
     Progress,
     Queued,
     QueueFull,
@@ -41,6 +40,7 @@ from inference.jobs import (
 from inference.scheduler import Scheduler, Waiting
 from inference.supervisor import Supervisor
 from inference.tasks import Task, Variant, all_tasks
+from inference.ticket import Ticket
 from inference.weights import Fetching, WeightsError
 from inference.worker import WorkerOptions
 
@@ -78,74 +78,6 @@ class QueueOptions:
     tasks: Mapping[str, Task] | None = None
 
 
-class Ticket:
-    """A place in the queue. Iterate it for events; the last one is `Done`.
-
-    A slow reader misses nothing that counts: positions and progress are replaced by newer ones,
-    pieces of text are joined.
-
-    Raises, when iterated:
-        InferenceError: any outcome but `Done`; see `inference.jobs`.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.latest: Event | None = None
-        self._events: deque[Event] = deque()
-        self._error: InferenceError | None = None
-        self._closed = False
-        self._changed = asyncio.Event()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while True:
-            while not self._events:
-                if self._error is not None:
-                    raise self._error
-                if self._closed:
-                    return
-                self._changed.clear()
-                await self._changed.wait()
-            yield self._events.popleft()
-
-    async def result(self) -> Any:
-        """Wait for the outcome and return the task's result. Raises as iteration does."""
-        async for event in self:
-            if isinstance(event, Done):
-                return event.result
-        raise JobCancelled("the ticket was given back")
-
-    @property
-    def outcome(self) -> Done:
-        """The good outcome, once iteration has ended."""
-        if not isinstance(self.latest, Done):
-            raise RuntimeError("there is no result yet")
-        return self.latest
-
-    @property
-    def over(self) -> bool:
-        """Whether the outcome is known."""
-        return self._closed or self._error is not None
-
-    def _deliver(self, event: Event) -> None:
-        if self.over:
-            return
-        if isinstance(event, Token):
-            if self._events and isinstance(self._events[-1], Token):
-                event = Token(self._events.pop().text + event.text)  # type: ignore[union-attr]
-        else:
-            self.latest = event
-            if self._events and type(self._events[-1]) is type(event):
-                self._events.pop()
-        self._events.append(event)
-        self._closed = isinstance(event, Done)
-        self._changed.set()
-
-    def _fail(self, error: InferenceError) -> None:
-        if not self.over:
-            self._error = error
-            self._changed.set()
-
-
 @dataclass(slots=True, eq=False)
 class _Entry:
     """A run in the making: one job, or several equal ones."""
@@ -169,7 +101,7 @@ class _Entry:
 
     def deliver(self, event: Event) -> None:
         for ticket in self.tickets:
-            ticket._deliver(event)
+            ticket.deliver(event)
 
 
 @dataclass(slots=True, eq=False)
@@ -294,7 +226,7 @@ class InferenceQueue:
         if share is not None and (done := self._cache.get(share)):
             self._cache.move_to_end(share)
             metrics.SHARED.labels(task.name, "cache").inc()
-            ticket._deliver(done)
+            ticket.deliver(done)
             return None
         if self._closing:
             raise JobCancelled("shutting down")
@@ -316,9 +248,9 @@ class InferenceQueue:
         latest = entry.tickets[0].latest if entry.tickets else None
         entry.tickets.append(ticket)
         if latest is not None:
-            ticket._deliver(latest)
+            ticket.deliver(latest)
         if entry.text:
-            ticket._deliver(Token("".join(entry.text)))
+            ticket.deliver(Token("".join(entry.text)))
 
     def _check_limits(self, job: Job, task: Task) -> None:
         waiting = self.waiting
@@ -606,9 +538,9 @@ class InferenceQueue:
                 worker.send(("cancel", entry.number))
         for ticket in entry.tickets:
             if isinstance(outcome, Done):
-                ticket._deliver(outcome)
+                ticket.deliver(outcome)
             else:
-                ticket._fail(outcome)
+                ticket.fail(outcome)
 
     # --- positions ----------------------------------------------------------------------------
 
@@ -663,10 +595,4 @@ def _alike(old: Event | None, new: Queued) -> bool:
     return abs(old.eta - new.eta) <= max(1.0, 0.1 * old.eta)
 
 
-__all__ = [
-    "InferenceQueue",
-    "ModelFailed",
-    "OutOfMemory",
-    "QueueOptions",
-    "Ticket",
-]
+__all__ = ["InferenceQueue", "QueueOptions", "Ticket"]

@@ -53,4 +53,4 @@ class ScriptedQueue:
         for event in self.script:
             if isinstance(event, Done):
                 await self.hold.wait()
-            ticket._deliver(event)
+            ticket.deliver(event)
