@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handlers.kit import runner
@@ -12,6 +16,9 @@ from handlers.kit.request import Call, Picture, PictureGone, PictureRef, ReplyAd
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services, StoredButton
 from handlers.kit.studio import Studio
+from inference.jobs import Done, Event, InferenceError, Job, QueueFull
+from inference.queue import Ticket
+from inference.tasks import Variant, all_tasks
 from locales import words
 
 
@@ -117,3 +124,73 @@ def services(queue: Any, **about: Any) -> Services:
     return Services(
         queue=queue, memory=FakeMemory(), studio=Studio(), runs=Runs(), about=dict(about)
     )
+
+
+#: what may happen to a job: events, a result or an error at the end, and moments to wait for
+Script = Sequence[Event | InferenceError | asyncio.Event]
+
+
+@dataclass
+class ScriptedQueue:
+    """The queue as handlers see it, without workers: what becomes of a job stands in a script.
+
+    `scripts[task](payload)` gives it; one that ends with neither `Done` nor an error goes on until
+    it is cancelled. `jobs` are those that came, `cancelled` those that were given back early.
+    """
+
+    scripts: dict[str, Callable[[Any], Script]]
+    profile: str = "embedded"
+    jobs: list[Job] = field(default_factory=list)
+    cancelled: list[Job] = field(default_factory=list)
+
+    def variant(self, task: str) -> Variant:
+        return all_tasks()[task].variant(self.profile)
+
+    @asynccontextmanager
+    async def submit(self, job: Job) -> AsyncIterator[Ticket]:
+        self.jobs.append(pickle.loads(pickle.dumps(job)))  # it must travel to a worker
+        script = self.scripts[job.task](job.payload)
+        if script and isinstance(script[0], QueueFull):
+            raise script[0]
+        ticket = Ticket(job)
+        player = asyncio.create_task(_play(script, ticket))
+        try:
+            yield ticket
+        finally:
+            if not ticket.over:
+                self.cancelled.append(job)
+            player.cancel()
+
+
+async def _play(script: Script, ticket: Ticket) -> None:
+    for item in script:
+        match item:
+            case asyncio.Event():
+                await item.wait()
+            case InferenceError():
+                ticket._fail(item)
+            case _:
+                ticket._deliver(item)
+        while ticket._events:  # until the reader has it
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def done(result: Any, model: str = "A model", seconds: float = 0.1) -> Done:
+    return Done(result, model, seconds)
+
+
+class InlineStudio(Studio):
+    """The studio without its process; what goes in and out must travel all the same."""
+
+    async def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        function, args, kwargs = pickle.loads(pickle.dumps((function, args, kwargs)))
+        return pickle.loads(pickle.dumps(function(*args, **kwargs)))
+
+
+def scripted(
+    profile: str = "embedded", /, **scripts: Callable[[Any], Script]
+) -> tuple[Services, ScriptedQueue]:
+    """Services that answer in milliseconds. A task's name is written with `_` for `-`."""
+    queue = ScriptedQueue({n.replace("_", "-"): s for n, s in scripts.items()}, profile)
+    return replace(services(queue), studio=InlineStudio()), queue
