@@ -44,7 +44,7 @@ async def detect(
     """Draw a box around every object the model is at least `confidence` sure of."""
     opened = await services.open_picture(picture)
     facts = opened.facts
-    payload = DetectionInput(opened.data, facts.width, facts.height, confidence)
+    payload = DetectionInput(opened.data, facts.width, facts.height, confidence, facts.digest)
     async with services.submit(request, "detection", payload) as ticket:
         async for event in ticket:
             if state := waiting(event):

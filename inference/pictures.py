@@ -6,9 +6,10 @@ all of them see the same upright RGB pixels.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
@@ -41,13 +42,17 @@ def _rebuild(reason: str, facts: dict[str, Any]) -> PictureError:
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What the check found. `width` × `height` are pixels after turning it upright."""
+    """What the check found. `width` × `height` are pixels after turning it upright.
+
+    `digest` is the SHA-256 of the bytes, in hexadecimal.
+    """
 
     width: int
     height: int
     format: str
     frames: int = 1
     turned: bool = False  # the camera's orientation was applied
+    digest: str = ""
 
 
 def decode(data: bytes) -> Image.Image:
@@ -65,7 +70,8 @@ def inspect(data: bytes) -> PictureFacts:
     Raises:
         PictureError: as `decode`.
     """
-    return _open(data)[1]
+    _, facts = _open(data)
+    return replace(facts, digest=hashlib.sha256(data).hexdigest())
 
 
 def _open(data: bytes) -> tuple[Image.Image, PictureFacts]:
