@@ -17,8 +17,8 @@ from handlers.kit.runner import Runs
 from handlers.kit.services import Services, StoredButton
 from handlers.kit.studio import Studio
 from inference.jobs import Done, Event, InferenceError, Job, QueueFull
-from inference.queue import Ticket
 from inference.tasks import Variant, all_tasks
+from inference.ticket import Ticket
 from locales import words
 
 
@@ -168,9 +168,9 @@ async def _play(script: Script, ticket: Ticket) -> None:
             case asyncio.Event():
                 await item.wait()
             case InferenceError():
-                ticket._fail(item)
+                ticket.fail(item)
             case _:
-                ticket._deliver(item)
+                ticket.deliver(item)
         while ticket._events:  # until the reader has it
             await asyncio.sleep(0)
         await asyncio.sleep(0)
