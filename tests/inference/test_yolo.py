@@ -153,7 +153,6 @@ def key_of(path: Path) -> Any:
     return batch_key(asking(path))
 
 
-@pytest.mark.weights
 def test_pictures_of_other_shapes_are_not_batched(pictures: list[Path]) -> None:
     assert key_of(pictures[-1]) == (384, 640) != key_of(pictures[0])
 
