@@ -110,7 +110,7 @@ class QueueFull(InferenceError):
 
 
 class JobCancelled(InferenceError):
-    """Somebody cancelled the job from outside its ticket (`InferenceQueue.cancel`, shutdown)."""
+    """The ticket was given back, or the queue shut down."""
 
 
 class JobTimeout(InferenceError):

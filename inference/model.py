@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from inference.jobs import BadInput, Progress, Token
 
@@ -65,9 +65,6 @@ class Session(ABC):
 
 class Model(ABC):
     """One resident model in one worker process. Never used from two threads."""
-
-    #: where the class may run; the worker turns "auto" into the first that the machine has.
-    devices: ClassVar[tuple[str, ...]] = ("cuda", "mps", "cpu")
 
     def __init__(self, options: Mapping[str, Any], files: Mapping[str, Path]) -> None:
         """`options` come from the task's variant; `files` maps weight names to files on disk."""

@@ -46,6 +46,7 @@ class Scheduler(Generic[T]):
     _virtual: float = 0.0
     _order: Iterator[int] = field(default_factory=itertools.count)
     _size: int = 0
+    _stale: int = 0  # gone, but still in a heap
 
     def __len__(self) -> int:
         return self._size
@@ -59,17 +60,35 @@ class Scheduler(Generic[T]):
         if first:
             waiting.start = -1.0
         else:
-            waiting.start = max(self._virtual, self._finish.get(waiting.user, 0.0))
+            waiting.start = self._next_start(waiting.user)
             self._finish[waiting.user] = waiting.start + waiting.cost
-        waiting.order = next(self._order)
-        heapq.heappush(self._lanes[waiting.lane], waiting)
-        self._count[waiting.user] += 1
-        self._size += 1
+        self._enter(waiting)
 
     def remove(self, waiting: Waiting[T]) -> None:
         """Take a job out of the line; harmless if it has left already."""
-        if not waiting.gone:
-            self._leave(waiting)
+        if waiting.gone:
+            return
+        if self._finish.get(waiting.user) == waiting.start + waiting.cost:
+            self._finish[waiting.user] = waiting.start  # what was not used is not charged
+        self._leave(waiting)
+        self._stale += 1
+        if self._stale > 32 and self._stale > self._size:
+            self._sweep()
+
+    def hasten(self, waiting: Waiting[T], user: Hashable) -> Waiting[T]:
+        """Let `user` pay for a waiting job that he wants too, if that brings it forward.
+
+        Returns:
+            The job's place from now on.
+        """
+        start = self._next_start(user)
+        if waiting.gone or waiting.start <= start:
+            return waiting
+        sooner = Waiting(waiting.item, user, waiting.lane, waiting.cost, waiting.alone, start)
+        self.remove(waiting)
+        self._finish[user] = start + waiting.cost
+        self._enter(sooner)
+        return sooner
 
     def lanes(self) -> list[Hashable]:
         """The lanes that hold a job, the lane of the next job first."""
@@ -108,16 +127,45 @@ class Scheduler(Generic[T]):
             return None
         return heap[0]
 
+    def _next_start(self, user: Hashable) -> float:
+        return max(self._virtual, self._finish.get(user, 0.0))
+
+    def _enter(self, waiting: Waiting[T]) -> None:
+        waiting.order = next(self._order)
+        heapq.heappush(self._lanes[waiting.lane], waiting)
+        self._count[waiting.user] += 1
+        self._size += 1
+        if len(self._finish) > 64 and len(self._finish) > 2 * len(self._count):
+            self._forget_the_absent()
+
     def _leave(self, waiting: Waiting[T]) -> None:
         waiting.gone = True
         self._size -= 1
         self._count[waiting.user] -= 1
         if not self._count[waiting.user]:
             del self._count[waiting.user]
-            # A user with nothing in line owes nothing once virtual time has passed his last tag.
-            if self._finish.get(waiting.user, 0.0) <= self._virtual:
-                self._finish.pop(waiting.user, None)
         if not self._size:
-            # Nobody waits: the line starts afresh, so tags and users do not pile up.
+            # Nobody waits: the line starts afresh.
             self._finish.clear()
             self._virtual = 0.0
+
+    def _forget_the_absent(self) -> None:
+        """Drop the tags of users who have nothing in line and whom virtual time has overtaken.
+
+        Where that frees little, the oldest debts go too: they are of one job's cost each.
+        """
+        absent = [user for user in self._finish if user not in self._count]
+        for user in absent:
+            if self._finish[user] <= self._virtual or len(absent) > len(self._count) + 64:
+                del self._finish[user]
+
+    def _sweep(self) -> None:
+        """Let go of jobs that were cancelled behind the heads of their lanes."""
+        for lane, heap in list(self._lanes.items()):
+            left = [waiting for waiting in heap if not waiting.gone]
+            if left:
+                heapq.heapify(left)
+                self._lanes[lane] = left
+            else:
+                del self._lanes[lane]
+        self._stale = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import socket
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.2  # seconds before the first restart; doubled while the worker dies at birth
 LONGEST_PAUSE = 30.0
 HOPELESS_AFTER = 4  # deaths at birth in a row after which waiting jobs are told
+BIRTH_LIMIT = 300.0  # seconds until a new worker must be ready (importing torch takes a while)
 STOP_GRACE = 3.0  # seconds a worker has to end by itself
 
 
@@ -72,13 +74,10 @@ class Supervisor:
             return
         self.send(("stop",))
         await asyncio.to_thread(self._process.join, STOP_GRACE)
-        if self._process.is_alive():
-            self._process.kill()
-            await asyncio.to_thread(self._process.join, STOP_GRACE)
+        process, self._process = self._process, None
+        await _end(process)
         if self._end:
             self._end.close()
-        self._process.close()
-        self._process = None
 
     async def _open(self) -> None:
         """Start a process; where even that fails (no memory, no descriptors), try again later."""
@@ -86,7 +85,7 @@ class Supervisor:
             try:
                 await self._spawn()
                 return
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 (OSError, or a thread that cannot be started)
                 self._deaths_at_birth += 1
                 log.error("worker %s does not start: %s", self._options.room, error)
                 self._on_lost(str(error))
@@ -110,11 +109,16 @@ class Supervisor:
             _, self._end = await loop.create_connection(
                 lambda: LoopEnd(self._received, self._connection_lost), sock=ours
             )
+            loop.call_later(BIRTH_LIMIT, self._too_long_unborn, process)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
+
+    def _too_long_unborn(self, process: Any) -> None:
+        if process is self._process and not self.ready:
+            self.kill("it is not ready in time")
 
     def _received(self, frame: list[Frame]) -> None:
         if frame and frame[0][0] == "ready":
@@ -133,11 +137,7 @@ class Supervisor:
 
     async def _replace(self) -> None:
         process, self._process, self._end = self._process, None, None
-        if process.is_alive():
-            process.kill()
-        await asyncio.to_thread(process.join, STOP_GRACE)
-        reason = f"worker {self._options.room} ended with code {process.exitcode}"
-        process.close()
+        reason = f"worker {self._options.room} ended with code {await _end(process)}"
         log.error("%s", reason)
         self._on_lost(reason)
         await asyncio.sleep(self._pause)
@@ -148,3 +148,15 @@ class Supervisor:
         """Seconds before the next start: none after a death at work, growing after one at birth."""
         births = self._deaths_at_birth
         return min(LONGEST_PAUSE, FIRST_PAUSE * 2**births) if births else 0.0
+
+
+async def _end(process: Any) -> int | None:
+    """Make sure that a process is gone; its exit code, None if it cannot be got rid of yet."""
+    if process.is_alive():
+        process.kill()
+    with contextlib.suppress(RuntimeError):  # no thread to wait in
+        await asyncio.to_thread(process.join, STOP_GRACE)
+    code: int | None = process.exitcode
+    if code is not None:
+        process.close()
+    return code

@@ -32,7 +32,7 @@ class Ticket:
         while True:
             while not self._events:
                 if self._error is not None:
-                    raise self._error
+                    raise self._error.with_traceback(None)  # one error may have many readers
                 if self._closed:
                     return
                 self._changed.clear()
@@ -62,15 +62,15 @@ class Ticket:
         """Add an event (the queue does this); nothing follows the outcome."""
         if self.over:
             return
-        last = self._events[-1] if self._events else None
-        if isinstance(event, Token):
-            if isinstance(last, Token):
-                self._events.pop()
-                event = Token(last.text + event.text)
-        else:
+        if not isinstance(event, Token):
             self.latest = event
-            if type(last) is type(event):
-                self._events.pop()
+        # At most one event of a kind waits to be read; pieces of text are joined.
+        for earlier in self._events:
+            if type(earlier) is type(event):
+                self._events.remove(earlier)
+                if isinstance(earlier, Token) and isinstance(event, Token):
+                    event = Token(earlier.text + event.text)
+                break
         self._events.append(event)
         self._closed = isinstance(event, Done)
         self._changed.set()

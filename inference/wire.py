@@ -1,11 +1,15 @@
-"""What the queue and a worker process say to each other: pickled tuples, each with its length.
+"""What the queue and a worker process say to each other, over a socket pair.
 
-Both ends are ours and joined by a socket pair, so pickle is safe here. The queue's end never
-blocks the event loop; the worker's end reads in a thread of its own, so that a cancellation is
-seen between two steps however long a batch takes.
+Both ends are ours, so pickle is safe here. The queue's end never blocks the event loop; the
+worker's end reads in a thread of its own, so that a cancellation is seen between two steps however
+long a batch takes.
+
+Payloads and results travel *sealed*: pickled by themselves, one by one. So a payload that does not
+pickle is its submitter's mistake alone, a result that does not unpickle harms no other job, and
+megabytes are not copied once more into the frame around them.
 
 Queue → worker
-    ("run", session, variant, files, {job: payload})   begin, or join a running session
+    ("run", session, variant, files, {job: sealed payload})   begin, or join a running session
     ("cancel", job)
     ("stop",)
 Worker → queue (a frame holds a list of these)
@@ -13,10 +17,13 @@ Worker → queue (a frame holds a list of these)
     ("loading", variant name)          the jobs of its sessions wait for the model
     ("started", session, [job, …])
     ("event", job, Progress | Token)
-    ("result", job, value, seconds)
+    ("result", job, sealed value, seconds)
     ("error", job, exception)
+    ("dropped", job)                   the answer to "cancel", whatever had become of the job
     ("failed", session, [job, …], exception)   the whole batch fell over, nobody knows whose fault
     ("end", session)                   nothing is left of it
+
+On the wire a frame is: length of the body, number of sealed parts, their lengths, body, parts.
 """
 
 from __future__ import annotations
@@ -28,14 +35,35 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+_HEAD = struct.Struct("!QI")
 _LENGTH = struct.Struct("!Q")
 Frame = Any
+Sealed = pickle.PickleBuffer | bytes
 
 
-def pack(frame: Frame) -> list[bytes]:
-    """The bytes of a frame, header first."""
-    body = pickle.dumps(frame, protocol=pickle.HIGHEST_PROTOCOL)
-    return [_LENGTH.pack(len(body)), body]
+def seal(value: Any) -> Sealed:
+    """The value, pickled. Raises whatever its classes raise when they do not pickle."""
+    return pickle.PickleBuffer(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def unseal(sealed: Sealed) -> Any:
+    """The value again. Raises whatever its classes raise when they do not unpickle."""
+    return pickle.loads(sealed)  # noqa: S301 (our own other process wrote it)
+
+
+def size_of(sealed: Sealed) -> int:
+    """Bytes of a sealed value."""
+    with memoryview(sealed) as view:
+        return view.nbytes
+
+
+def pack(frame: Frame) -> list[bytes | memoryview]:
+    """The bytes of a frame, in pieces; sealed parts are not copied."""
+    sealed: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(frame, protocol=5, buffer_callback=sealed.append)
+    parts = [part.raw() for part in sealed]
+    lengths = b"".join(_LENGTH.pack(part.nbytes) for part in parts)
+    return [_HEAD.pack(len(body), len(parts)) + lengths + body, *parts]
 
 
 class LoopEnd(asyncio.Protocol):
@@ -52,30 +80,56 @@ class LoopEnd(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
+        self._buffer += data
         start = 0
-        while len(buffer) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, start)
-            end = start + _LENGTH.size + length
-            if len(buffer) < end:
-                break
-            frame = pickle.loads(memoryview(buffer)[start + _LENGTH.size : end])  # noqa: S301 (our own worker)
+        while (end := _end_of_frame(self._buffer, start)) is not None:
+            frame = _unpack(self._buffer, start)
             start = end
             self._received(frame)
         if start:
-            del buffer[:start]
+            del self._buffer[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost()
 
     def send(self, frame: Frame) -> None:
         if self._transport and not self._transport.is_closing():
-            self._transport.writelines(pack(frame))
+            for part in pack(frame):
+                self._transport.write(part)
 
     def close(self) -> None:
         if self._transport:
             self._transport.abort()
+
+
+def _end_of_frame(buffer: bytearray, start: int) -> int | None:
+    """Where the frame that begins at `start` ends; None while some of it is still to come."""
+    lengths = start + _HEAD.size
+    if len(buffer) < lengths:
+        return None
+    body, count = _HEAD.unpack_from(buffer, start)
+    end: int = lengths + count * _LENGTH.size + body
+    if len(buffer) < end:
+        return None
+    for index in range(count):
+        end += _LENGTH.unpack_from(buffer, lengths + index * _LENGTH.size)[0]
+    return end if len(buffer) >= end else None
+
+
+def _unpack(buffer: bytearray, start: int) -> Frame:
+    """The frame that begins at `start`; all of it must be there."""
+    body, count = _HEAD.unpack_from(buffer, start)
+    lengths = start + _HEAD.size
+    position = lengths + count * _LENGTH.size
+    with memoryview(buffer) as view:
+        pickled = bytes(view[position : position + body])
+        position += body
+        parts = []
+        for index in range(count):
+            (length,) = _LENGTH.unpack_from(buffer, lengths + index * _LENGTH.size)
+            parts.append(bytes(view[position : position + length]))
+            position += length
+    return pickle.loads(pickled, buffers=parts)  # noqa: S301 (our own worker)
 
 
 class WorkerEnd:
@@ -88,15 +142,18 @@ class WorkerEnd:
 
     def receive(self) -> Frame:
         """The next frame. Raises EOFError when the queue has gone."""
-        header = self._file.read(_LENGTH.size)
-        if len(header) < _LENGTH.size:
-            raise EOFError
-        (length,) = _LENGTH.unpack(header)
-        body = self._file.read(length)
-        if len(body) < length:
-            raise EOFError
-        return pickle.loads(body)  # noqa: S301 (our own main process)
+        body, count = _HEAD.unpack(self._read(_HEAD.size))
+        lengths = [_LENGTH.unpack(self._read(_LENGTH.size))[0] for _ in range(count)]
+        pickled = self._read(body)
+        parts = [self._read(length) for length in lengths]
+        return pickle.loads(pickled, buffers=parts)  # noqa: S301 (our own main process)
 
     def send(self, frame: Frame) -> None:
         for part in pack(frame):
             self._socket.sendall(part)
+
+    def _read(self, length: int) -> bytes:
+        data = self._file.read(length)
+        if len(data) < length:
+            raise EOFError
+        return data

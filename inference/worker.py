@@ -11,6 +11,7 @@ its socket does. One thread reads messages; the main thread computes. Each round
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib
 import logging
 import os
@@ -31,7 +32,7 @@ from typing import Any
 from inference.jobs import InferenceError, ModelFailed, ModelUnavailable, OutOfMemory
 from inference.model import JobId, Model, Result, Session
 from inference.tasks import Variant
-from inference.wire import Frame, WorkerEnd
+from inference.wire import Frame, Sealed, WorkerEnd, seal, unseal
 
 log = logging.getLogger(__name__)
 
@@ -84,18 +85,20 @@ class Worker:
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
+        if self._options.room == "compute":
+            # Seconds that the first job need not wait; and a torch that does not import is a death
+            # at birth, which the supervisor answers more and more slowly.
+            importlib.import_module("torch")
         self._device = choose_device(self._options.device)
         self._say("ready", self._device)
         self._flush()
-        if self._options.room == "compute":
-            importlib.import_module("torch")  # seconds that the first job need not wait
         while True:
             for message in self._arrived():
                 if message[0] == "stop":
                     self._close()
                     return
                 self._take_in(message)
-            self._flush()  # "started" must be out before a step that may take long, or hang
+            self._flush()
             for number in list(self._sessions):
                 self._step(number)
             self._flush()
@@ -117,19 +120,30 @@ class Worker:
 
     def _take_in(self, message: Frame) -> None:
         match message:
-            case ("run", session, variant, files, batch):
-                self._begin(session, variant, files, batch)
+            case ("run", session, variant, files, sealed):
+                self._begin(session, variant, files, self._unsealed(sealed))
             case ("cancel", job):
                 for running in self._sessions.values():
                     running.cancel(job)
+                self._say("dropped", job)
+
+    def _unsealed(self, sealed: Mapping[JobId, Sealed]) -> dict[JobId, Any]:
+        """The payloads that can be read; a job whose payload cannot fails here."""
+        batch = {}
+        for job, payload in sealed.items():
+            try:
+                batch[job] = unseal(payload)
+            except Exception as error:  # noqa: BLE001 (unpickling runs the payload's own code)
+                self._say("error", job, portable(error))
+        return batch
 
     def _begin(
-        self,
-        number: int,
-        variant: Variant,
-        files: Mapping[str, Path],
-        batch: dict[JobId, Any],
+        self, number: int, variant: Variant, files: Mapping[str, Path], batch: dict[JobId, Any]
     ) -> None:
+        if not batch:
+            if number not in self._sessions:
+                self._say("end", number)
+            return
         try:
             model = self._model(variant, files)
         except Exception as error:  # a model's load may raise anything
@@ -137,16 +151,20 @@ class Worker:
             failure = ModelUnavailable(f"{variant.name}: {type(error).__name__}: {error}")
             for job in batch:
                 self._say("error", job, failure)
-            self._say("end", number)
+            if number not in self._sessions:
+                self._say("end", number)
             return
+        # Out before any code of the model's own: it may take long, or hang, and the job's time runs
+        # from here.
         self._say("started", number, list(batch))
+        self._flush()
         try:
             if number in self._sessions:
                 self._sessions[number].admit(batch)
             else:
                 self._sessions[number] = _Running(model.start(batch), set(batch), len(batch))
         except Exception as error:  # noqa: BLE001 (model code)
-            self._batch_failed(number, list(batch), error)
+            self._session_failed(number, set(batch), error)
 
     def _model(self, variant: Variant, files: Mapping[str, Path]) -> Model:
         key = f"{variant.entry} {variant.name}"
@@ -175,29 +193,23 @@ class Worker:
                 return  # somebody may be using it; the device decides
             key, (model, _) = next(iter(self._models.items()))
             model.close()
-            del self._models[key]
+            del self._models[key], model
+            gc.collect()  # networks hold themselves in circles
+            _empty_cuda_cache()
             log.info("%s evicted", key)
 
     def _step(self, number: int) -> None:
         running = self._sessions[number]
-        began = time.perf_counter()
-        try:
-            events = list(running.session.step())
-        except Exception as error:  # noqa: BLE001 (model code)
-            self._batch_failed(number, list(running.open), error)
-            return
-        running.seconds += time.perf_counter() - began
-        for job, event in events:
-            match event:
-                case Result():
-                    running.open.discard(job)
-                    share = running.seconds / max(1, running.size)
-                    self._say("result", job, event.value, share)
-                case BaseException():
-                    running.open.discard(job)
-                    self._say("error", job, portable(event))
-                case _:
-                    self._say("event", job, event)
+        if running.session.jobs:
+            began = time.perf_counter()
+            try:
+                events = list(running.session.step())
+            except Exception as error:  # noqa: BLE001 (model code)
+                self._session_failed(number, set(), error)
+                return
+            running.seconds += time.perf_counter() - began
+            for job, event in events:
+                self._tell(running, job, event)
         if not running.session.jobs:
             for job in running.open:
                 self._say("error", job, ModelFailed("the session ended without an outcome"))
@@ -205,12 +217,32 @@ class Worker:
             del self._sessions[number]
             self._say("end", number)
 
-    def _batch_failed(self, number: int, jobs: list[JobId], error: Exception) -> None:
-        log.error("session %d failed", number, exc_info=error)
+    def _tell(self, running: _Running, job: JobId, event: Any) -> None:
+        """Pass on what a step brought for a job."""
+        match event:
+            case Result():
+                running.open.discard(job)
+                try:
+                    sealed = seal(event.value)
+                except Exception as error:  # noqa: BLE001 (pickling runs the result's own code)
+                    self._say("error", job, portable(error))
+                else:
+                    share = running.seconds / max(1, running.size)
+                    self._say("result", job, sealed, share)
+            case BaseException():
+                running.open.discard(job)
+                self._say("error", job, portable(event))
+            case _:
+                self._say("event", job, event)
+
+    def _session_failed(self, number: int, newcomers: set[JobId], error: Exception) -> None:
+        """All that is left of a session fails with it, and who was about to join."""
         running = self._sessions.pop(number, None)
+        jobs = newcomers | (running.open if running else set())
+        log.error("session %d failed", number, exc_info=error)
         if running:
             running.session.close()
-        self._say("failed", number, jobs, portable(error))
+        self._say("failed", number, list(jobs), portable(error))
         self._say("end", number)
         _empty_cuda_cache()
 

@@ -183,7 +183,8 @@ class Engine:
             generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),
             continuous_batching_config=ContinuousBatchingConfig(
                 page_size=PAGE_TOKENS,
-                num_blocks=slots * -(-context // PAGE_TOKENS),  # room for all, so nobody is put off
+                num_blocks=slots * -(-context // PAGE_TOKENS),  # room for all, so
+                safety_margin=0.0,  # nobody need wait for pages
                 max_batch_tokens=CHUNK_TOKENS,
                 max_requests_per_batch=slots,
                 allow_block_sharing=False,  # a cached prefix has other last digits

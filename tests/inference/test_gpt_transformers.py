@@ -100,6 +100,26 @@ def test_greedy_texts_are_those_of_generate(checkpoints: dict[str, Path], name: 
         assert "".join(pieces[number]) == outcomes[number].text
 
 
+def test_reading_prompts_in_chunks_changes_nothing_and_holds_nobody_up(
+    checkpoints: dict[str, Path], babbler: Transformers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = {0: asking("bir", 30), 1: asking("uzun " * 20, 10), 2: asking("iki " * 20, 10)}
+    expected, _ = run(babbler, batch)
+    monkeypatch.setattr("inference.models.gpt_transformers.CHUNK_TOKENS", 16)
+    model = loaded(checkpoints["babbler"])
+    session = model.start(batch)
+    list(session.step())
+    heard: list[int] = []
+    while heard[1:] != [1, 0]:
+        list(session.step())
+        heard = [text._heard for text in model._texts.values()]
+    assert heard[0] > 5  # it went on while the others were being read
+    session.close()
+    outcomes, _ = run(model, batch)
+    assert [outcomes[n].text for n in batch] == [expected[n].text for n in batch]
+    model.close()
+
+
 def test_it_ends_where_the_model_ends(parrot: Transformers) -> None:
     said = write(parrot, asking(SENTENCE[:5], 100))
     assert said.text == SENTENCE[5:]
@@ -121,6 +141,12 @@ def test_a_text_cut_off_anywhere_ends_with_a_whole_character(parrot: Transformer
         assert SENTENCE[5:].startswith(said.text)
         assert said.stopped == "length"
     assert outcomes[tokens - 1].text == SENTENCE[5:-1]
+
+
+def test_it_writes_in_half_precision_too(checkpoints: dict[str, Path]) -> None:
+    model = loaded(checkpoints["parrot"], dtype="bfloat16")
+    assert write(model, asking(SENTENCE[:5], 100)).text == SENTENCE[5:]
+    model.close()
 
 
 def test_special_tokens_that_somebody_types_are_letters(parrot: Transformers) -> None:
@@ -198,6 +224,15 @@ def test_a_step_is_one_token_for_all(babbler: Transformers) -> None:
     after = {text.name: text._heard for text in babbler._texts.values()}
     assert {name: heard + 1 for name, heard in before.items()} == after
     session.close()
+
+
+def test_as_many_texts_as_slots_advance_together(checkpoints: dict[str, Path]) -> None:
+    model = loaded(checkpoints["babbler"], slots=8)
+    session = model.start({n: asking("bir", 100, seed=n) for n in range(8)})
+    list(session.step())
+    list(session.step())
+    assert [text._heard for text in model._texts.values()] == [2] * 8
+    model.close()
 
 
 def test_newcomers_join_between_two_tokens(babbler: Transformers) -> None:
