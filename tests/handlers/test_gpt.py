@@ -12,13 +12,14 @@ import pytest
 import pytest_asyncio
 
 from handlers.kit import runner
-from handlers.kit.reply import Generated, Reply, State
+from handlers.kit.reply import Generated, Reply, Say, State
 from handlers.kit.services import Services
 from inference.jobs import BadInput, Queued, Started, Token, WorkerLost
 from inference.queue import InferenceQueue, QueueOptions
 from inference.tasks import all_tasks
 from inference.tasks.text_generation import GeneratedText, TextInput
 from inference.weights import WeightsStore
+from locales import LANGUAGES, Message, words
 from tests.fakes import FakePlatform, ScriptedQueue, done, scripted, services
 
 MODEL = "SmolLM2-135M-Instruct"
@@ -55,7 +56,7 @@ async def test_the_text_grows_and_ends() -> None:
     grown = [generated(state)[0] for state in on_the_way if generated(state)]
     assert grown == ["The ", "The sky ", "The sky is ", "The sky is blue."]
     assert all(state.state is State.PARTIAL for state in on_the_way)
-    assert platform.read(on_the_way[0]) == f"{MODEL} is at work."
+    assert platform.read(on_the_way[0]) == words("en")(Message("working", model=MODEL))
     assert final is reply and reply.state is State.FINAL
     assert generated(reply) == ["The sky is blue."]
 
@@ -68,18 +69,17 @@ async def test_white_space_around_the_answer_is_cut() -> None:
 
 @pytest.mark.parametrize("profile", ["embedded", "embedded-large"])
 async def test_a_stand_in_says_that_it_is_one(profile: str) -> None:
-    for language, line in (
-        ("en", f"Model: {MODEL}, a small stand-in for GPT-2"),
-        ("tr", f"Model: {MODEL} (asıl sistemin küçük bir vekili; asıl sistem: GPT-2)"),
-    ):
+    for language in LANGUAGES:
         platform, _ = world(writing("Hi"), language, profile)
         reply = await platform.ask("gpt", text="Hello")
+        line = words(language)(Message("credit-stand-in", model=MODEL, original="GPT-2"))
         assert platform.read(reply).splitlines()[-1] == line
 
 
 async def test_gpt_2_stands_for_itself() -> None:
     platform, _ = world(writing("Hi"), profile="full")
-    assert "stand-in" not in platform.read(await platform.ask("gpt", text="Hello"))
+    reply = await platform.ask("gpt", text="Hello")
+    assert platform.read(reply).splitlines()[-1] == words("en")(Message("credit", model=MODEL))
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,18 @@ async def test_a_reader_of_turkish_is_told_that_the_model_speaks_english_only(
 ) -> None:
     platform, _ = world(writing("Hello"), language, profile)
     await platform.ask("gpt", text="Merhaba")
-    note = "yalnızca İngilizce biliyor"
+    pull = "tadim pull qwen2.5-coder-1.5b-instruct"
+    note = words(language)(Message("gpt-speaks-english", command=pull))
     # From the first state on: who waits for the answer should know.
     assert [note in platform.read(state) for state in platform.states] == [noted] * len(
         platform.states
     )
-    if noted:
-        assert "tadim pull qwen2.5-coder-1.5b-instruct" in platform.read(platform.states[-1])
 
 
 async def test_a_text_that_was_cut_off_says_where() -> None:
-    for language, note in (
-        ("en", "Cut off after 2 tokens; a larger “length” lets it go on."),
-        ("tr", "2 token sonunda kesildi; “uzunluk” değerini büyütürsen sürdürür."),
-    ):
+    for language in LANGUAGES:
         platform, _ = world(writing("Once ", "upon", stopped="length"), language)
+        note = words(language)(Message("gpt-cut", tokens=2))
         assert note in platform.read(await platform.ask("gpt", text="A tale")).splitlines()
 
 
@@ -119,7 +116,7 @@ async def test_silence_is_said(pieces: tuple[str, ...]) -> None:
     platform, _ = world(writing(*pieces))
     reply = await platform.ask("gpt", text="?")
     assert generated(reply) == []
-    assert "The model had nothing to say." in platform.read(reply)
+    assert words("en")(Message("gpt-silent")) in platform.read(reply)
     assert not reply.error
 
 
@@ -165,40 +162,47 @@ async def test_each_question_gets_a_seed_of_its_own_and_tells_it() -> None:
     assert all(0 <= seed <= 2**31 - 1 for seed in seeds)  # may be asked for again
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    ("arguments", "english", "turkish"),
+    ("arguments", "key"),
     [
-        ({"text": ""}, "“text” is empty.", "“metin” boş."),
-        ({"text": " \n\t "}, "“text” is empty.", "“metin” boş."),
-        ({"text": "\u200b\ufeff"}, "“text” is empty.", "“metin” boş."),
-        ({"text": "x" * 4001}, "has 4,001 characters", "4.001 karakter uzunluğunda"),
-        ({"text": "x" * 100_000}, "has 100,000 characters", "100.000 karakter"),
-        ({"text": "a\0b"}, "invisible control characters", "görünmez denetim"),
-        ({"text": "a\u202eb"}, "invisible control characters", "görünmez denetim"),
-        ({"text": "?", "temperature": "2,1"}, "between 0 and 2", "en az 0, en çok 2"),
-        ({"text": "?", "temperature": "hot"}, "must be a number", "bir sayı olmalı"),
-        ({"text": "?", "length": "7"}, "between 8 and 512", "en az 8, en çok 512"),
-        ({"text": "?", "length": 513}, "between 8 and 512", "en az 8, en çok 512"),
-        ({"text": "?", "length": "9,5"}, "must be a whole number", "bir tam sayı olmalı"),
-        ({"text": "?", "seed": "-1"}, "between 0 and 2,147,483,647", "en az 0, en çok"),
-        ({"text": "?", "model": "x"}, "no setting called “model”", "“model” adlı bir ayarı yok"),
+        ({"text": ""}, "error-text-empty"),
+        ({"text": " \n\t "}, "error-text-empty"),
+        ({"text": "\u200b\ufeff"}, "error-text-empty"),
+        ({"text": "x" * 4001}, "error-text-too-long"),
+        ({"text": "x" * 100_000}, "error-text-too-long"),
+        ({"text": "a\0b"}, "error-text-invisible"),
+        ({"text": "a\u202eb"}, "error-text-invisible"),
+        ({"text": "?", "temperature": "2,1"}, "error-number-range"),
+        ({"text": "?", "temperature": "hot"}, "error-number-expected"),
+        ({"text": "?", "length": "7"}, "error-number-range"),
+        ({"text": "?", "length": 513}, "error-number-range"),
+        ({"text": "?", "length": "9,5"}, "error-number-whole"),
+        ({"text": "?", "seed": "-1"}, "error-number-range"),
+        ({"text": "?", "model": "x"}, "error-parameter-unknown"),
     ],
     ids=lambda value: str(value)[:40],
 )
 async def test_what_is_refused_is_refused_in_one_sentence(
-    arguments: dict[str, Any], english: str, turkish: str
+    arguments: dict[str, Any], key: str, language: str
 ) -> None:
-    for language, part in (("en", english), ("tr", turkish)):
-        platform, queue = world(writing("ok"), language)
-        reply = await platform.ask("gpt", **arguments)
-        text = platform.read(reply)
-        assert reply.error and part in text and "\n" not in text
-        assert not queue.jobs
-        good = await platform.ask("gpt", text="?")
-        assert generated(good) == ["ok"]
+    platform, queue = world(writing("ok"), language)
+    reply = await platform.ask("gpt", **arguments)
+    (said,) = reply.blocks
+    assert reply.error and isinstance(said, Say) and said.message.key == key
+    assert "\n" not in platform.read(reply)
+    assert not queue.jobs
+    good = await platform.ask("gpt", text="?")
+    assert generated(good) == ["ok"]
 
 
-@pytest.mark.parametrize("language", ["en", "tr"])
+async def test_numbers_in_a_refusal_are_written_as_the_reader_does() -> None:
+    for language, number in (("en", "100,000"), ("tr", "100.000")):
+        platform, _ = world(writing("ok"), language)
+        assert number in platform.read(await platform.ask("gpt", text="x" * 100_000))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_missing_text_is_asked_for(language: str) -> None:
     platform, _ = world(writing("ok"), language)
     reply = await platform.ask("gpt", temperature="0,5")
@@ -215,7 +219,8 @@ async def test_the_buttons_compare_temperatures_with_the_same_seed() -> None:
     reply = await platform.ask("gpt", text="Tell me", length=32)
     seed = queue.jobs[0].payload.seed
     offered = calls(platform, reply)
-    cold, wild = offered["Only the likeliest words"], offered["Wilder"]
+    cold_label, wild_label = (words("en")(Message(f"gpt-{key}")) for key in ("greedy", "wild"))
+    cold, wild = offered[cold_label], offered[wild_label]
     assert dict(cold.arguments) == {
         "text": "Tell me",
         "length": 32,
@@ -226,15 +231,15 @@ async def test_the_buttons_compare_temperatures_with_the_same_seed() -> None:
     assert json.loads(json.dumps(dict(wild.arguments))) == dict(wild.arguments)
     colder = await platform.ask(cold.command, **cold.arguments)
     assert queue.jobs[-1].payload == TextInput((("user", "Tell me"),), 32, 0.0, seed)
-    assert "Only the likeliest words" not in platform.labels(colder)
-    assert "Wilder" in platform.labels(colder)
+    assert cold_label not in platform.labels(colder)
+    assert wild_label in platform.labels(colder)
 
 
 async def test_the_buttons_speak_turkish() -> None:
     platform, _ = world(writing("ok"), "tr")
     labels = platform.labels(await platform.ask("gpt", text="?"))
     assert labels[:2] == ["Yalnızca en olası sözcükler", "Daha çılgın"]
-    assert "Yeniden" in labels and "Sonraki durak: /algıla" in labels
+    assert "Tekrar dene" in labels and "Sonraki durak: /algıla" in labels
 
 
 # --- on its way ---------------------------------------------------------------------------------
@@ -243,7 +248,8 @@ async def test_the_buttons_speak_turkish() -> None:
 async def test_who_waits_is_told_where_he_stands() -> None:
     platform, _ = world(lambda asked: [Queued(4, 9, 12.0), *writing("ok")(asked)])
     await platform.ask("gpt", text="?")
-    assert platform.read(platform.states[0]).startswith("You are number 4 in the queue. About 12")
+    message = Message("queued-eta", position=4, seconds=12)
+    assert platform.read(platform.states[0]) == words("en")(message)
 
 
 async def test_cancelling_in_the_middle_gives_the_job_back() -> None:
@@ -252,18 +258,15 @@ async def test_cancelling_in_the_middle_gives_the_job_back() -> None:
     async for state in run:
         if generated(state) == ["Once upon "]:
             run.cancel()
-    assert platform.read(await run.result()) == "Cancelled."
+    assert platform.read(await run.result()) == words("en")(Message("cancelled"))
     assert queue.cancelled
 
 
-@pytest.mark.parametrize("language", ["en", "tr"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_text_too_long_for_the_model_becomes_a_sentence(language: str) -> None:
     platform, _ = world(lambda _: [BadInput("too-long", "3000 tokens")], language)
     text = platform.read(await platform.ask("gpt", text="x" * 4000))
-    assert text in (
-        "This is longer than the model can read. Please shorten it.",
-        "Bu, modelin okuyabileceğinden uzun. Lütfen kısalt.",
-    )
+    assert text == words(language)(Message("error-input-too-long"))
 
 
 async def test_a_stream_that_breaks_off_says_so() -> None:
@@ -302,7 +305,7 @@ async def test_the_real_model_answers_and_the_seed_brings_its_answer_back(
     assert len(platform.states) > 2  # it was streamed
     assert reply.credit is not None and reply.credit.model == MODEL
     assert reply.data is not None and reply.data["tokens"] == 24
-    assert "Cut off after 24 tokens" in platform.read(reply)
+    assert words("en")(Message("gpt-cut", tokens=24)) in platform.read(reply)
 
     first = await platform.ask("gpt", text="Tell me a tale.", length=16)
     assert first.data is not None
@@ -322,4 +325,4 @@ async def test_many_people_ask_and_one_of_them_too_much(everything: Services) ->
         )
     )
     assert [reply.error for reply in replies] == [False] * 5 + [True]
-    assert people[5].read(replies[5]) == "Bu, modelin okuyabileceğinden uzun. Lütfen kısalt."
+    assert people[5].read(replies[5]) == words("tr")(Message("error-input-too-long"))
