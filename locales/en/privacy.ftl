@@ -14,7 +14,7 @@ privacy-held =
 privacy-identity = • who you are to this platform: { $user }
 privacy-seen = • when I first saw you ({ DATETIME($first, dateStyle: "long") }) and when I last did ({ DATETIME($last, dateStyle: "long") })
 privacy-language = • the language you chose: { $language }
-privacy-no-language = • no language, for you have not chosen one
+privacy-no-language = • language: you have not chosen one yet
 privacy-usage = { $count ->
     [0] • no commands that you ran
     [one] • one command that you ran: which, when, in which chat, how long it took and how it ended
@@ -33,4 +33,4 @@ privacy-exported = Everything I remember about you is in this file.
 privacy-sure = This deletes for good all that I remember about you, and the buttons under my earlier answers stop working. Are you sure?
 privacy-delete-now = Yes, delete everything
 privacy-keep = No, keep it
-privacy-deleted = Done: everything I remembered about you is deleted. What you do from now on leaves new traces.
+privacy-deleted = Done: everything I remembered about you is deleted. What you do from now on is recorded again.

@@ -45,7 +45,7 @@ web-palette-none = No command like that.
 web-palette-keys = ↑ ↓ choose, Enter takes it, Esc closes
 web-usage = Settings: { $value }
 web-text-offer = Enter sends this to
-web-picture-offer = What shall I do with it?
+web-picture-offer = What shall I do with this picture?
 web-run = Run
 web-close = Close
 web-optional = optional
@@ -95,7 +95,7 @@ web-needs-value = Fill in “{ $name }”.
 # --- what the server refuses
 web-error-garbled = I could not read that message. Reload the page and try again.
 web-error-message-too-long = That is too long: at most { NUMBER($longest) } characters. Please shorten it.
-web-error-too-fast = That was a little fast. Wait a moment and try again.
+web-error-too-fast = You are going too fast. Wait a moment and try again.
 web-error-busy = { $running } answers are still on their way. Wait for one, or stop one.
 web-error-question-gone = That question is closed. Type the command again.
 web-error-upload = The picture could not be taken. Try again.

@@ -9,7 +9,7 @@ detect-found = Gördüklerim: { $things }.
 detect-nothing = Adını bildiğim bir nesne bulamadım. Güven değerini düşürüp yeniden dene.
 detect-count = { $number } { $label }
 detect-label = { $label } { NUMBER($confidence, style: "percent") }
-detect-alternative = Fotoğrafın üzerinde şunlar kutu içine alınmış: { $things }.
+detect-alternative = Fotoğrafta kutu içine alınanlar: { $things }.
 detect-alternative-nothing = Fotoğraf olduğu gibi; kutu yok.
 detect-bolder = Emin olmadıklarını da göster
 

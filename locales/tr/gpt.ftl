@@ -1,17 +1,17 @@
 gpt = gpt
     .description = Bir dil modeli sana sözcük sözcük cevap verir
     .text = metin
-    .text-description = Modelin cevaplayacağı ya da sürdüreceği metin
+    .text-description = Modelin yanıtlayacağı ya da devam ettireceği metin
     .temperature = sıcaklık
-    .temperature-description = 0 hep en olası sözcüğü seçer; 1 üzerinde model coşar
+    .temperature-description = 0 hep en olası sözcüğü seçer; 1’in üzerinde model iyice serbestleşir
     .length = uzunluk
     .length-description = En çok kaç token (sözcük parçası) yazabileceği
     .seed = tohum
     .seed-description = Aynı tohum aynı metni yeniden üretir
 
-gpt-cut = { $tokens } token sonunda kesildi; “uzunluk” değerini büyütürsen sürdürür.
-gpt-silent = Modelin söyleyecek bir şeyi çıkmadı.
-gpt-speaks-english = Bu küçük model yalnızca İngilizce biliyor. Türkçe de bilen daha büyüğü (1,1 GB) şu komutla gelir: { $command }
+gpt-cut = { $tokens } token sonunda kesildi; “uzunluk” değerini büyütürsen daha uzun yazar.
+gpt-silent = Model söyleyecek bir şey bulamadı.
+gpt-speaks-english = Bu küçük model yalnızca İngilizce biliyor. Türkçe de bilen daha büyük bir model (1,1 GB) şu komutla indirilir: { $command }
 gpt-greedy = Yalnızca en olası sözcükler
 gpt-wild = Daha çılgın
 

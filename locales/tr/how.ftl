@@ -4,4 +4,4 @@ how = nasıl
     .command-description = Fikrini merak ettiğin komut
 how-example = gpt
 
-how-nothing = Bu komutun ardında sunumdan bir fikir yok: /{ $command }. Nasıl kullanıldığını /yardım anlatır.
+how-nothing = Bu komutun sunumda karşılığı yok: /{ $command }. Nasıl kullanıldığını /yardım anlatır.

@@ -14,18 +14,18 @@ cancelled = İptal edildi.
 
 # --- cevabı kim verdi
 credit = Model: { $model }
-credit-stand-in = Model: { $model } (asıl sistemin küçük bir vekili; asıl sistem: { $original })
+credit-stand-in = Model: { $model } ({ $original } yerine küçük bir vekil)
 
 # --- her cevapta bulunabilen düğmeler
 button-cancel = İptal
-button-again = Yeniden
+button-again = Tekrar dene
 button-how = Nasıl çalışıyor?
 button-next = Sonraki durak: /{ $command }
 button-paper = Makaleyi oku
 
 # --- eksik olanı istemek
 ask-picture = /{ $command } için bir resim gerekiyor. Gönderirsen kaldığımız yerden sürdürürüm.
-ask-value = /{ $command } için “{ $parameter }” değeri gerekiyor. Komuttan sonra yaz.
+ask-value = /{ $command } için “{ $parameter }” gerekiyor. Komutun ardından yaz.
 
 # --- komutlar ve parametreleri
 error-stopping = Yeniden başlatılıyorum. Bir dakika sonra yeniden dene.
@@ -65,10 +65,10 @@ error-queue-personal = Bekleyen { $waiting } işin var. Birinin bitmesini bekle 
 error-timeout = Bu iş { $seconds } saniyeden uzun sürünce durdurdum. Daha küçük bir şeyle dene.
 error-out-of-memory = Aygıtın belleği bu işe yetmedi. Daha küçük bir şeyle dene.
 error-worker-lost = Model bu girdide iki kez çöktü. Başka bir girdiyle dene.
-error-studio-lost = Bu resim çizilirken bir aksaklık oldu. Başka bir resimle dene.
+error-studio-lost = Bu resim çizilirken bir sorun çıktı. Başka bir resimle dene.
 error-input-empty = Üzerinde çalışacak bir şey yok. Biraz metin gönder.
 error-input-too-long = Bu, modelin okuyabileceğinden uzun. Lütfen kısalt.
-error-unforeseen = Bir şeyler ters gitti; kusur bizde. Bildirirsen şu numarayı da yaz: { $id }
+error-unforeseen = Bir şeyler ters gitti; hata bizde. Bildirirsen şu numarayı da yaz: { $id }
 error-id = Bildirirsen şu numarayı da yaz: { $id }
 
 # --- düğmeler

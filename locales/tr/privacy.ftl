@@ -14,7 +14,7 @@ privacy-held =
 privacy-identity = • bu platformdaki kimliğin: { $user }
 privacy-seen = • seni ilk gördüğüm gün ({ DATETIME($first, dateStyle: "long") }) ve son gördüğüm gün ({ DATETIME($last, dateStyle: "long") })
 privacy-language = • seçtiğin dil: { $language }
-privacy-no-language = • dil yok, çünkü bir dil seçmedin
+privacy-no-language = • dil: henüz seçmedin
 privacy-usage = { $count ->
     [0] • çalıştırdığın komut yok
    *[other] • çalıştırdığın { $count } komut: hangisi, ne zaman, hangi sohbette, ne kadar sürdüğü ve nasıl bittiği
@@ -24,11 +24,11 @@ privacy-buttons = { $count ->
    *[other] • cevaplarımın altındaki { $count } düğme; yineledikleri ayarlar ve metinle birlikte
 }
 privacy-not-held = Resimlerini ve cevaplarımı saklamam; yazdıklarından yalnızca bir düğmenin işi yineleyebilmesi için gerekeni tutarım.
-privacy-kept = Komutlar ve düğmeler { $days } gün sonra silinir. Seçtiğin dil, sen silene kadar kalır.
+privacy-kept = Komutlar ve düğmeler { $days } gün sonra silinir. Seçtiğin dil, sen silinceye kadar saklanır.
 privacy-export-button = Bir kopyasını ver
 privacy-delete-button = Sil
 privacy-exported = Hakkında sakladığım her şey bu dosyada.
 privacy-sure = Hakkında sakladığım her şey geri dönüşü olmadan silinecek, eski cevaplarımın altındaki düğmeler de çalışmaz olacak. Emin misin?
 privacy-delete-now = Evet, hepsini sil
 privacy-keep = Hayır, kalsın
-privacy-deleted = Tamam, hakkında sakladığım her şeyi sildim. Bundan sonra yaptıkların yeni izler bırakır.
+privacy-deleted = Tamam, hakkında sakladığım her şeyi sildim. Bundan sonra yaptıkların yeniden kaydedilir.

@@ -21,7 +21,7 @@ xor-mlp-plateau = MLP 4 noktanın { $right } tanesini doğru biliyor ve kaybı h
 xor-mlp-falling = MLP 4 noktanın { $right } tanesini doğru biliyor; kaybı { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) } ve hâlâ düşüyor. Biraz daha adım ver.
 xor-mlp-stuck = MLP bir yerel minimuma takıldı: 4 noktanın { $right } tanesi doğru, kayıp { NUMBER($loss, minimumFractionDigits: 2, maximumFractionDigits: 2) }; hangi yöne küçük bir adım atsa durum kötüleşiyor. İki gizli birimle yaklaşık her 20 tohumdan birinde böyle olur. Başka bir tohum ya da daha çok gizli birim dene.
 xor-view = Gizli birim sayısı { $hidden } olunca h uzayı da { $hidden } boyutlu olur. Resimde yatay eksen çıkış biriminin baktığı yön, dikey eksen noktaların bunun dışında en çok ayrıştığı yön. İkisi birlikte noktaların yayılımını şu oranda gösteriyor: { NUMBER($share, style: "percent", maximumFractionDigits: 0) }.
-xor-settings = { NUMBER($steps) } adım, tohum { $seed }, eğitim { NUMBER($seconds, maximumSignificantDigits: 2) } sn sürdü
+xor-settings = { NUMBER($steps) } adım, tohum { $seed }, eğitim süresi: { NUMBER($seconds, maximumSignificantDigits: 2) } sn
 
 # --- düğmeler
 xor-button-hidden = { $hidden ->

@@ -157,7 +157,7 @@ async def test_in_turkish(world: World, queue: ScriptedQueue) -> None:
     queue.detects()
     result = await world.ada.slash(world.channel, "detect", picture=PHOTO)
     assert "köpek" in result.response.content
-    assert "Yeniden" in labels(result.response)
+    assert "Tekrar dene" in labels(result.response)
 
 
 async def test_acknowledged_before_anything_else(world: World, queue: ScriptedQueue) -> None:

@@ -95,7 +95,7 @@ async def test_a_photo_in_turkish(
     assert answer.text.startswith("Gördüklerim:")
     assert "Model: YOLO26n" in answer.text
     assert answer.reply_to == sent["message_id"]
-    assert {"Yeniden", "Nasıl çalışıyor?"} <= {button["text"] for button in answer.buttons}
+    assert {"Tekrar dene", "Nasıl çalışıyor?"} <= {button["text"] for button in answer.buttons}
     annotated = Image.open(io.BytesIO(answer.data)).convert("RGB")
     plain = Image.open(io.BytesIO(photo())).convert("RGB").resize(annotated.size)
     assert ImageChops.difference(annotated, plain).getbbox() is not None
@@ -149,7 +149,7 @@ async def test_buttons_work_after_a_restart(
         await world.shows(EFE, photo(), "/algıla")
         first = await world.reads(EFE.id, "köpek", "photo")
     async with tadim(settings, queue, base):
-        await world.presses_button(EFE, first, "Yeniden")
+        await world.presses_button(EFE, first, "Tekrar dene")
         await world.until(lambda: len(world.visible(EFE.id)) == 2, "a second answer")
     assert queue.jobs[0].payload == queue.jobs[1].payload
     assert world.methods().count("setMyCommands") == 3  # three menus, at the first start only

@@ -337,7 +337,7 @@ def test_binding_asks_for_what_is_missing_after_checking_what_is_there() -> None
     with pytest.raises(MissingParameter) as caught:
         bind(PARAMETERS, {}, "tr")
     assert caught.value.parameter is TEXT
-    assert words("tr")(caught.value.message).startswith("/gpt için “metin” değeri gerekiyor.")
+    assert words("tr")(caught.value.message).startswith("/gpt için “metin” gerekiyor.")
     with pytest.raises(MissingParameter) as caught:
         bind((PICTURE,), {}, "en")
     assert words("en")(caught.value.message).startswith("/detect needs a picture.")

@@ -62,7 +62,7 @@ async def test_it_shows_in_words_what_is_held(
 
 async def test_a_newcomer_is_shown_that_there_is_next_to_nothing(platform: FakePlatform) -> None:
     text = platform.read(await platform.ask("privacy"))
-    assert "• no language, for you have not chosen one" in text
+    assert "• language: you have not chosen one yet" in text
     assert "• one command that you ran" in text
     assert "• no buttons" in text
     assert platform.states[-1].data == {"language": None, "usage": 1, "buttons": 0}
