@@ -222,7 +222,10 @@ def check_folder(folder: Path) -> Finding:
 
 
 def check_weights(settings: Settings) -> Iterator[Finding]:
-    """What the profile needs, what is here, and whether the rest would fit on the disk."""
+    """What the profile needs, what is here and whole, and whether the rest would fit on the disk.
+
+    Reads every file from end to end; damaged ones are deleted.
+    """
     subject = Message("doctor-weights")
     try:
         store = open_store(settings)
@@ -240,6 +243,16 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
         if name in missing:
             found = Message("doctor-weights-missing", megabytes=megabytes)
             yield Finding(name, found, Mark.BAD, f"tadim pull {name}")
+            continue
+        try:
+            whole = store.verify(name)
+        except WeightsError as error:
+            found = Message(f"error-weights-{error.reason}", **error.facts)
+            yield Finding(name, found, Mark.BAD)
+            continue
+        if not whole:
+            missing.append(name)
+            yield Finding(name, Message("doctor-weights-damaged"), Mark.BAD, f"tadim pull {name}")
         else:
             found = Message("doctor-weights-here", megabytes=megabytes, licence=entry.licence)
             yield Finding(name, found)

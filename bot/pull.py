@@ -88,7 +88,7 @@ def _pull_each(wanted: Iterable[str], store: WeightsStore, bar: Progress, say: W
     failed = False
     for name in wanted:
         try:
-            was_here = store.path(name) is not None
+            was_here = _verify(name, store, bar, say)
             path = _pull(name, store, bar)
         except WeightsError as error:
             failed = True
@@ -100,6 +100,20 @@ def _pull_each(wanted: Iterable[str], store: WeightsStore, bar: Progress, say: W
             text = say(Message(key, name=name, path=str(path)))
             bar.console.print(Text("✓ ", "green") + Text(text), soft_wrap=True)
     return failed
+
+
+def _verify(name: str, store: WeightsStore, bar: Progress, say: Words) -> bool:
+    """Whether the file is here and whole; that it was damaged is said."""
+    if store.path(name) is None:
+        return False
+    line = bar.add_task(say(Message("pull-verifying", name=name)), total=None)
+    try:
+        whole = store.verify(name)
+    finally:
+        bar.remove_task(line)
+    if not whole:
+        bar.console.print(Text("! ", "yellow") + Text(say(Message("pull-damaged", name=name))))
+    return whole
 
 
 def _pull(name: str, store: WeightsStore, bar: Progress) -> Path:
@@ -115,11 +129,12 @@ def _pull(name: str, store: WeightsStore, bar: Progress) -> Path:
 
 
 def sentence(error: WeightsError, store: WeightsStore, say: Words) -> str:
-    """What went wrong, and for a name that does not exist the nearest that does."""
+    """What went wrong, and for a name that does not exist those that are near it."""
     text = say(Message(f"error-weights-{error.reason}", **error.facts))
     if error.reason == "unknown":
-        near = difflib.get_close_matches(error.facts["name"], store.entries, n=3, cutoff=0.3)
-        text += " " + say(Message("pull-known", names=Listing(near or list(store.entries))))
+        near = difflib.get_close_matches(error.facts["name"], store.entries, n=3)
+        if near:
+            text += " " + say(Message("pull-known", names=Listing(near)))
     return text
 
 

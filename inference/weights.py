@@ -10,7 +10,8 @@ Layout of the folder:
     locks/9b09cc8bf347f0fc.lock     one process fetches, the others wait for it
 
 A file appears under its final name only by `os.replace`, after its SHA-256 was right. So whatever
-is there is good, and a pull may be killed at any moment. Nothing fetched is ever run or imported.
+is there was good, and a pull may be killed at any moment. Disks decay and people edit: `verify`
+looks again. Nothing fetched is ever run or imported.
 """
 
 from __future__ import annotations
@@ -167,6 +168,31 @@ class WeightsStore:
             WeightsError: "unknown".
         """
         return [name for name in names if self.path(name) is None]
+
+    def verify(self, name: str) -> bool:
+        """Whether the file is here and its SHA-256 is right. A wrong file is deleted.
+
+        Reads the whole file, perhaps gigabytes: call it in a thread.
+
+        Raises:
+            WeightsError: "unknown", or "disk" if it cannot be read or deleted.
+        """
+        entry = self._entry(name)
+        if entry.sha256 is None:
+            return False
+        path = self._final(entry)
+        with self._disk_errors(entry):
+            if not path.is_file():
+                return False
+            if _is_whole(path, entry):
+                return True
+            with self._file_lock(entry):
+                # Another process may have put the right file there just now.
+                if _is_whole(path, entry):
+                    return True
+                path.unlink(missing_ok=True)
+        log.warning("%s was damaged; deleted %s", name, path)
+        return False
 
     def pull(
         self,
@@ -332,6 +358,17 @@ class WeightsStore:
                 shutil.rmtree(self._partial(entry), ignore_errors=True)
                 raise no_space(entry, entry.size or 0) from error
             raise WeightsError("disk", name=entry.name, detail=str(error)) from error
+
+
+def _is_whole(path: Path, entry: Entry) -> bool:
+    """Whether the file holds the entry's bytes; one that is not there does not."""
+    try:
+        with path.open("rb") as file:
+            if entry.size not in (None, os.fstat(file.fileno()).st_size):
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    except FileNotFoundError:
+        return False
 
 
 def require_space(entry: Entry, folder: Path, needed: int) -> None:

@@ -4,21 +4,23 @@
 error-weights-unknown = There are no weights called “{ $name }”.
 error-weights-unpinned = Nobody has vouched for the file of “{ $name }”, so I will not fetch it. Put its SHA-256 under [weights.pins] in config.toml.
 error-weights-no-network = The weights “{ $name }” have to be downloaded, but no download server answers. Check the network and try again.
-error-weights-gone = The weights “{ $name }” are no longer where they are supposed to be. Please tell the people who run Tadım.
-error-weights-wrong-hash = What came for “{ $name }” was not the file that I expect, so I deleted it. Please tell the people who run Tadım.
+error-weights-gone = The weights “{ $name }” are no longer where they are supposed to be. Please tell whoever runs Tadım.
+error-weights-wrong-hash = What came for “{ $name }” was not the file that I expect, so I deleted it. Please tell whoever runs Tadım.
 error-weights-no-space = There is no room for the weights “{ $name }”: they need { $megabytes } MB of free disk space.
-error-weights-disk = The folder for the weights cannot be used, so I could not store “{ $name }”. Please tell the people who run Tadım.
+error-weights-disk = The folder for the weights cannot be used, so I could not store “{ $name }”. Please tell whoever runs Tadım.
 error-weights-cancelled = The download of “{ $name }” was cancelled. The next one goes on from there.
 
 # --- tadim pull
 pull-done = { $name } is here: { $path }
 pull-present = { $name } was here already: { $path }
+pull-verifying = checking { $name }
+pull-damaged = The file of { $name } was damaged, so I deleted it; it is fetched again.
 pull-known = Perhaps you mean: { $names }.
 pull-interrupted = Stopped. The next pull goes on from here.
 pull-hub = Fetched from the model hub by their own libraries on first use: { $models }.
 
 # --- tadim doctor
-doctor-looking = Looking around…
+doctor-looking = Checking…
 doctor-good = Everything Tadım needs is here.
 doctor-bad = Something is missing; the arrows say what to do.
 doctor-absent = not installed
@@ -39,7 +41,8 @@ doctor-folder-closed = { $folder } cannot be written: { $reason }
 doctor-folder-next = Set data_folder in config.toml to a folder that you may write.
 doctor-weights = Weights
 doctor-weights-here = here, { $megabytes } MB, licence: { $licence }
-doctor-weights-missing = not here yet ({ $megabytes } MB); the first who needs it will wait for the download
+doctor-weights-missing = not here yet ({ $megabytes } MB); downloaded on first use, so the first to use it waits a little
+doctor-weights-damaged = was damaged, so I deleted it
 doctor-pins-next = Correct [weights.pins] in config.toml.
 doctor-space = Disk
 doctor-space-short = Too little space is free: the missing weights and the database need { $megabytes } MB.

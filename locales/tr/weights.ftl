@@ -4,21 +4,23 @@
 error-weights-unknown = “{ $name }” adında bir ağırlık dosyası yok.
 error-weights-unpinned = “{ $name }” dosyasının özeti (SHA-256) bilinmiyor; doğrulayamayacağım bir dosyayı indirmem. Özetini config.toml içindeki [weights.pins] bölümüne yaz.
 error-weights-no-network = “{ $name }” ağırlıklarının indirilmesi gerekiyor ama hiçbir sunucu yanıt vermiyor. Ağ bağlantısını denetleyip yeniden dene.
-error-weights-gone = “{ $name }” ağırlıkları artık bulunmaları gereken yerde değil. Lütfen Tadım’ı işletenlere haber ver.
-error-weights-wrong-hash = “{ $name }” için gelen dosya beklediğim dosya değildi; sildim. Lütfen Tadım’ı işletenlere haber ver.
+error-weights-gone = “{ $name }” ağırlıkları artık bulunmaları gereken yerde değil. Lütfen Tadım’ı çalıştıran kişiye haber ver.
+error-weights-wrong-hash = “{ $name }” için gelen dosya beklediğim dosya değildi; sildim. Lütfen Tadım’ı çalıştıran kişiye haber ver.
 error-weights-no-space = “{ $name }” ağırlıklarına yer yok: diskte { $megabytes } MB boş alan gerekiyor.
-error-weights-disk = Ağırlıkların klasörü kullanılamıyor; “{ $name }” kaydedilemedi. Lütfen Tadım’ı işletenlere haber ver.
+error-weights-disk = Ağırlıkların klasörü kullanılamıyor; “{ $name }” kaydedilemedi. Lütfen Tadım’ı çalıştıran kişiye haber ver.
 error-weights-cancelled = “{ $name }” indirmesi iptal edildi. Bir sonraki indirme kaldığı yerden sürer.
 
 # --- tadim pull
 pull-done = { $name } hazır: { $path }
 pull-present = { $name } zaten buradaydı: { $path }
+pull-verifying = denetleniyor: { $name }
+pull-damaged = Bozuk dosya silindi, yeniden indiriliyor: { $name }.
 pull-known = Belki de şunu arıyorsun: { $names }.
 pull-interrupted = Durduruldu. Bir sonraki indirme kaldığı yerden sürer.
 pull-hub = İlk kullanımda kendi kütüphanesi tarafından model deposundan indirilecek: { $models }.
 
 # --- tadim doctor
-doctor-looking = Etrafa bakıyorum…
+doctor-looking = Denetliyorum…
 doctor-good = Tadım’ın gereksindiği her şey yerinde.
 doctor-bad = Eksikler var; ne yapılacağı okların yanında yazıyor.
 doctor-absent = kurulu değil
@@ -36,17 +38,18 @@ doctor-folder-closed = { $folder } yazılabilir değil: { $reason }
 doctor-folder-next = config.toml içindeki data_folder ayarına yazabildiğin bir klasör ver.
 doctor-weights = Ağırlıklar
 doctor-weights-here = burada, { $megabytes } MB, lisans: { $licence }
-doctor-weights-missing = henüz burada değil ({ $megabytes } MB); ilk isteyen kişi indirmenin bitmesini bekler
+doctor-weights-missing = henüz burada değil ({ $megabytes } MB); ilk kullanımda indirilir, ilk kullanan biraz bekler
+doctor-weights-damaged = dosya bozulmuştu, sildim
 doctor-pins-next = config.toml içindeki [weights.pins] bölümünü düzelt.
 doctor-space = Disk
 doctor-space-short = Boş alan yetersiz: eksik ağırlıklar ve veritabanı için { $megabytes } MB gerekiyor.
 doctor-space-next = Yer aç ya da config.toml içindeki weights.folder ayarıyla başka bir disk seç.
 doctor-token-none = tanımlı değil; bu platform kapalı kalır
 doctor-token-good = doğru görünüyor
-doctor-token-bad = tanımlı ama jetona benzemiyor
-doctor-discord-next = Botun jetonunu yeniden kopyala: Discord Developer Portal, uygulaman, “Bot”, “Reset Token”.
+doctor-token-bad = tanımlı ama erişim anahtarına (token) benzemiyor
+doctor-discord-next = Botun erişim anahtarını (token) yeniden kopyala: Discord Developer Portal, uygulaman, “Bot”, “Reset Token”.
 doctor-discord-invite = Botu bir sunucuya davet et: { $url }
-doctor-telegram-next = Jetonu yeniden kopyala: @BotFather’a /mybots yaz, botu seç, “API Token”.
+doctor-telegram-next = Erişim anahtarını (token) yeniden kopyala: @BotFather’a /mybots yaz, botu seç, “API Token”.
 doctor-frontends = Platformlar
 doctor-frontends-none = Discord, Telegram ve web; üçü de kapalı.
 doctor-frontends-next = DISCORD_TOKEN ya da TELEGRAM_TOKEN tanımla veya config.toml içinde web.enabled = true yap.

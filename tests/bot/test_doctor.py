@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,17 +53,35 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return facts
 
 
-def put_weights(settings: Settings, *names: str) -> None:
-    """Files that look like the entries: the store's daily check is by size."""
-    store = pull.open_store(settings)
-    for name in names:
-        entry = store.entries[name]
-        assert entry.sha256
-        assert entry.size
-        path = store.folder / entry.sha256[:16] / entry.file
-        path.parent.mkdir(parents=True)
-        with path.open("wb") as file:
-            file.truncate(entry.size)  # sparse: takes no room
+PutWeights = Callable[..., None]
+
+
+@pytest.fixture
+def put_weights(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> PutWeights:
+    """Puts entries into the store; their pins are those of small files made here."""
+
+    def put(*names: str) -> None:
+        entries = dict(Manifest.shipped().entries)
+        for name in names:
+            content = f"the weights of {name}".encode()
+            digest = hashlib.sha256(content).hexdigest()
+            update = {"sha256": digest, "size": len(content)}
+            entries[name] = entries[name].model_copy(update=update)
+            path = settings.weights_folder / digest[:16] / entries[name].file
+            path.parent.mkdir(parents=True)
+            path.write_bytes(content)
+        monkeypatch.setattr(Manifest, "shipped", lambda: Manifest(entries))
+
+    return put
+
+
+def damage(settings: Settings, name: str) -> Path:
+    """Overwrite the first bytes of a file in the store; its size stays."""
+    path = pull.open_store(settings).path(name)
+    assert path is not None
+    with path.open("r+b") as file:
+        file.write(b"XXXX")
+    return path
 
 
 def by_subject(settings: Settings) -> dict[str, Finding]:
@@ -73,9 +93,12 @@ def by_subject(settings: Settings) -> dict[str, Finding]:
 
 
 def test_everything_is_there(
-    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    put_weights: PutWeights,
+    probe: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    put_weights(settings, *pull.needed_weights(settings))
+    put_weights(*pull.needed_weights(settings))
     assert doctor.run(settings) == 0
     printed = capsys.readouterr().out
     assert "✗" not in printed
@@ -83,13 +106,28 @@ def test_everything_is_there(
 
 
 def test_missing_weights_fail_and_name_the_command(
-    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    put_weights: PutWeights,
+    probe: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    put_weights(settings, "yolo26n")
+    put_weights("yolo26n")
     assert doctor.run(settings) == 1
     printed = capsys.readouterr().out
     assert "tadim pull smollm2-135m-instruct" in printed
     assert "tadim pull yolo26n" not in printed
+
+
+def test_damaged_weights_are_deleted_and_the_command_named(
+    settings: Settings, put_weights: PutWeights
+) -> None:
+    put_weights(*pull.needed_weights(settings))
+    path = damage(settings, "yolo26n")
+    finding = by_subject(settings)["yolo26n"]
+    assert finding.mark is Mark.BAD
+    assert finding.found == Message("doctor-weights-damaged")
+    assert finding.next_step == "tadim pull yolo26n"
+    assert not path.exists()
 
 
 def test_a_wanted_device_that_is_not_there(settings: Settings, probe: dict[str, object]) -> None:
@@ -135,12 +173,12 @@ def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_too_little_space_for_the_missing_weights(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, put_weights: PutWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=300_000_000))
     assert Message("doctor-space") in [f.subject for f in doctor.check_weights(settings)]
-    put_weights(settings, *pull.needed_weights(settings))
+    put_weights(*pull.needed_weights(settings))
     assert Message("doctor-space") not in [f.subject for f in doctor.check_weights(settings)]
 
 
@@ -256,11 +294,33 @@ def test_the_full_profile_names_what_the_hub_will_send(settings: Settings) -> No
 
 
 def test_pull_says_what_was_here_already(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, put_weights: PutWeights, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_weights(settings, "yolo26n")
+    put_weights("yolo26n")
     assert pull.run(["yolo26n"], False, settings) == 0
     assert "yolo26n was here already" in capsys.readouterr().out
+
+
+def test_pull_replaces_what_is_damaged(
+    settings: Settings,
+    put_weights: PutWeights,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    put_weights("yolo26n")
+    store = pull.open_store(settings)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    shutil.copy(str(store.path("yolo26n")), stick)
+    path = damage(settings, "yolo26n")
+    weights = settings.weights.model_copy(update={"mirror": str(stick)})
+
+    assert pull.run(["yolo26n"], False, settings.model_copy(update={"weights": weights})) == 0
+
+    assert path.read_bytes() == b"the weights of yolo26n"
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "! The file of yolo26n was damaged" in printed
+    assert "✓ yolo26n is here" in printed
 
 
 def test_pull_from_a_local_folder_and_what_it_does_not_hold(
@@ -269,8 +329,6 @@ def test_pull_from_a_local_folder_and_what_it_does_not_hold(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import hashlib
-
     stick = tmp_path / "stick"
     stick.mkdir()
     (stick / "held.bin").write_bytes(b"weights")
@@ -294,6 +352,16 @@ def test_pull_suggests_names(settings: Settings, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     assert "There are no weights called “yolo26”" in printed
     assert "yolo26n" in printed
+
+
+@pytest.mark.parametrize("name", ["../../etc", "zzz", "model", ""])
+def test_pull_suggests_no_names_that_are_not_near(
+    settings: Settings, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert pull.run([name], False, settings) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "There are no weights called" in printed
+    assert "Perhaps you mean" not in printed
 
 
 def test_a_full_disk_ends_the_pull(

