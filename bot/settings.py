@@ -1,12 +1,14 @@
 """Configuration: `config.toml`, overridden by the environment; secrets from the environment only.
 
-The keys stand in `config.toml` with their defaults and reasons. Unknown keys and bad values are
-refused with their place. An environment variable overrides a key: `TADIM_WEB__PORT=9000`.
+The keys stand in `config.toml` with their defaults and reasons. An environment variable overrides a
+key: `TADIM_WEB__PORT=9000`. Unknown keys and bad values are refused with their place, be it the
+file, a variable or a line of `.env`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +26,7 @@ from pydantic import (
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -76,41 +79,16 @@ class WeightsSettings(_Section):
     pins: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
 
 
-class _OwnLines(DotEnvSettingsSource):
-    """A `.env` file may be shared with other programs: their variables are none of our business.
-
-    Ours that no key has are kept, to be refused by name.
-    """
-
-    def __call__(self) -> dict[str, Any]:
-        known = {*_TOKENS, *Settings.model_fields, "data_folder"}
-        return {
-            name: value
-            for name, value in super().__call__().items()
-            if name in known or name.lower().startswith("tadim_")
-        }
-
-
 def _no_empty_secret(value: Any) -> Any:
     """`DISCORD_TOKEN=` in a file means that there is none."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
 _Secret = Annotated[SecretStr | None, BeforeValidator(_no_empty_secret)]
-_TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
 
 
-class Settings(BaseSettings):
-    """All that can be set. Build it by `load()`, which gives readable errors."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="TADIM_",
-        env_nested_delimiter="__",
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="forbid",
-        frozen=True,
-    )
+class _Keys(_Section):
+    """All that can be set, wherever it comes from."""
 
     language: Literal["tr", "en"] = "tr"
     data_folder_setting: str = Field(
@@ -127,6 +105,73 @@ class Settings(BaseSettings):
     telegram_token: _Secret = Field(None, validation_alias="TELEGRAM_TOKEN")
     web_token: _Secret = Field(None, validation_alias="TADIM_WEB_TOKEN")
 
+
+_PREFIX = "TADIM_"
+_TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
+_TABLES = ("web", "inference", "store", "weights")
+_PLAIN = ("language", "data_folder", "log_level", "source", "web_token")
+
+#: what else is read from the environment: here, and by the tests
+_OTHERS = (
+    "TADIM_CONFIG",
+    "TADIM_TEST_WEIGHTS",
+    "TADIM_TEST_POSTGRES",
+    "TADIM_REQUIRE_WEIGHTS",
+    "TADIM_REQUIRE_BROWSER",
+    "TADIM_SCREENSHOTS",
+)
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.upper().startswith(_PREFIX) or variable.upper() in _TOKENS
+
+
+def _is_known(variable: str) -> bool:
+    """Whether a variable of ours names a key or a table; the table's keys are not looked at."""
+    if variable.upper() in _TOKENS:
+        return True
+    key, _, rest = variable.lower().removeprefix(_PREFIX.lower()).partition("__")
+    return key in _TABLES or (key in _PLAIN and not rest)
+
+
+class _Environment(EnvSettingsSource):
+    """The environment's variables; those of other programs are none of our business."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        variables = super()._load_env_vars()
+        return {name: value for name, value in variables.items() if _is_ours(name)}
+
+
+class _DotEnv(DotEnvSettingsSource):
+    """A `.env` file's lines; it may be shared with other programs too."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        variables = super()._load_env_vars()
+        return {name: value for name, value in variables.items() if _is_ours(name)}
+
+    def __call__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in super().__call__().items() if name not in self.unknown
+        }
+
+    @property
+    def unknown(self) -> list[str]:
+        """Variables that look like ours and name no key."""
+        return [name for name in self.env_vars if not _is_known(name)]
+
+
+class Settings(_Keys, BaseSettings):
+    """The keys from all their sources. Build it by `load()`, which gives readable errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="forbid",
+        frozen=True,
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -137,7 +182,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
-        return init_settings, env_settings, _OwnLines(settings_cls), toml
+        # `dotenv_settings` knows whether a caller wants another file, or none.
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        dotenv = _DotEnv(settings_cls, env_file=dotenv_settings.env_file)
+        return init_settings, _Environment(settings_cls), dotenv, toml
 
     @property
     def data_folder(self) -> Path:
@@ -165,21 +213,88 @@ def config_file() -> Path:
     return here if here.is_file() else _ROOT / "config.toml"
 
 
+#: pydantic's kinds of mistakes whose texts speak of Python
+_PLAINLY = {"extra_forbidden": "unknown key", "model_type": "a table is expected"}
+
+
 def load() -> Settings:
     """Read the configuration.
 
     Raises:
-        SettingsError: with one line per mistake, each naming its key.
+        SettingsError: with one line per mistake, each naming its place and its key.
     """
     if os.environ.get("TADIM_CONFIG") and not config_file().is_file():
         raise SettingsError(f"TADIM_CONFIG: {config_file()} is not a file")
+    # Each source by itself: once they are merged, nobody can tell who made a mistake.
+    mistakes = [*_in_environment(), *_in_dotenv(), *_in_file(config_file())]
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return Settings()
+
+
+def _in_environment() -> Iterator[str]:
+    """The environment's mistakes, each naming its variable."""
     try:
-        return Settings()
+        source = _Environment(Settings)
+        values = source()
+    except ValueError as error:  # JSON is expected for a whole table, and it is not
+        yield f"environment: {error}"
+        return
+    for name in source.env_vars:
+        if not _is_known(name) and name.upper() not in _OTHERS:
+            yield f"{name.upper()}: unknown key"
+    for place, text in _mistakes(values):
+        yield f"{_variable(place, source.env_vars)}: {text}"
+
+
+def _in_dotenv() -> Iterator[str]:
+    """The mistakes of the `.env` file, each naming its variable."""
+    try:
+        source = _DotEnv(Settings)
+        values = source()
+    except (ValueError, OSError) as error:
+        yield f".env: {error}"
+        return
+    for name in source.unknown:
+        other = name.upper() in _OTHERS
+        text = "is read from the environment, not from this file" if other else "unknown key"
+        yield f".env: {name.upper()}: {text}"
+    for place, text in _mistakes(values):
+        yield f".env: {_variable(place, source.env_vars)}: {text}"
+
+
+def _in_file(path: Path) -> Iterator[str]:
+    """The mistakes of the TOML file, each naming its key. It has types, so they must be right."""
+    try:
+        values = TomlConfigSettingsSource(Settings, toml_file=path)()
+    except (ValueError, OSError) as error:
+        yield f"{path}: {error}"
+        return
+    for name in filter(_is_ours, values):
+        yield f"{path}: {name}: belongs into the environment or a .env file"
+    keys = {name: value for name, value in values.items() if not _is_ours(name)}
+    for place, text in _mistakes(keys, strict=True):
+        yield f"{path}: {'.'.join(place)}: {text}"
+
+
+def _mistakes(
+    values: Mapping[str, Any], strict: bool = False
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each wrong value's place, from table to key, and what is wrong; never the value itself."""
+    try:
+        _Keys.model_validate(values, strict=strict)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}"
-            for mistake in error.errors(include_input=False, include_url=False)
-        ]
-        raise SettingsError("\n".join([f"{config_file()}:", *lines])) from None
-    except ValueError as error:  # not TOML at all
-        raise SettingsError(f"{config_file()}: {error}") from None
+        for mistake in error.errors(include_input=False, include_url=False):
+            text = _PLAINLY.get(mistake["type"], mistake["msg"])
+            yield tuple(str(part) for part in mistake["loc"]), text
+
+
+def _variable(place: tuple[str, ...], variables: Mapping[str, str | None]) -> str:
+    """The variable that set a place: TADIM_WEB__PORT, or TADIM_WEB for the whole table."""
+    name = "__".join(place).upper()
+    if not _is_ours(name):
+        name = _PREFIX + name
+    found = name
+    while found.lower() not in variables and "__" in found:
+        found = found.rpartition("__")[0]
+    return found if found.lower() in variables else name

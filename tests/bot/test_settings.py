@@ -64,6 +64,108 @@ def test_all_mistakes_are_named_with_their_place(clean: Path) -> None:
         assert place in text
 
 
+def mistakes() -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text"),
+    [
+        ("TADIM_WBE__PORT", "1", "unknown key"),
+        ("TADIM_WEB__PROT", "1", "unknown key"),
+        ("TADIM_PORT", "1", "unknown key"),
+        ("TADIM_LANGUAGE__X", "tr", "unknown key"),
+        ("TADIM_DISCORD_TOKEN", "x", "unknown key"),
+        ("TADIM_WEB", "5", "a table is expected"),
+        ("TADIM_WEB", '{"port": 99999}', "Input should be less than or equal to 65535"),
+        ("TADIM_WEB__PORT", "99999", "Input should be less than or equal to 65535"),
+        ("TADIM_LANGUAGE", "de", "Input should be 'tr' or 'en'"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_blamed_on_its_variable(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, text: str
+) -> None:
+    (clean / ".env").write_text(f"{variable}='{value}'\n", encoding="utf-8")
+    assert mistakes() == [f".env: {variable}: {text}"]
+    (clean / ".env").unlink()
+    monkeypatch.setenv(variable, value)
+    assert mistakes() == [f"{variable}: {text}"]
+
+
+def test_json_that_is_none_is_said(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TADIM_WEB", "{hunter2")
+    [mistake] = mistakes()
+    assert mistake.startswith("environment: ")
+    assert '"web"' in mistake
+    assert "hunter2" not in mistake
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("TADIM_TEST_WEIGHTS", "TADIM_TEST_POSTGRES", "TADIM_REQUIRE_WEIGHTS"),
+        *("TADIM_REQUIRE_BROWSER", "TADIM_SCREENSHOTS", "TADIM_WEB_TOKEN"),
+    ],
+)
+def test_variables_that_others_read_are_let_be(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    assert load().web.port == 8420
+
+
+def test_a_variable_that_dotenv_cannot_set_is_not_ignored(clean: Path) -> None:
+    (clean / ".env").write_text("TADIM_CONFIG=other.toml\n", encoding="utf-8")
+    assert mistakes() == [".env: TADIM_CONFIG: is read from the environment, not from this file"]
+
+
+def test_other_programs_variables_are_none_of_our_business(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_FOLDER", "/somebody/elses")
+    (clean / ".env").write_text("data_folder=/somebody/elses\n", encoding="utf-8")
+    assert load().data_folder_setting == ""
+
+
+@pytest.mark.parametrize(
+    ("toml", "mistake"),
+    [
+        ("web = 5", "web: a table is expected"),
+        ("[web]\nport = true", "web.port: Input should be a valid integer"),
+        ("[inference]\nthreads = true", "inference.threads: Input should be a valid integer"),
+        ("[web]\nenabled = 1", "web.enabled: Input should be a valid boolean"),
+        ("[web]\nprot = 1", "web.prot: unknown key"),
+        (
+            'DISCORD_TOKEN = "x"',
+            "DISCORD_TOKEN: belongs into the environment or a .env file",
+        ),
+    ],
+)
+def test_the_file_is_judged_by_itself(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, toml: str, mistake: str
+) -> None:
+    (clean / "config.toml").write_text(toml + "\n", encoding="utf-8")
+    monkeypatch.setenv("TADIM_WEB__PORT", "9001")
+    assert mistakes() == [f"config.toml: {mistake}"]
+
+
+def test_everything_may_come_from_the_environment(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = "0" * 64
+    monkeypatch.setenv("TADIM_WEB", '{"port": 1}')
+    monkeypatch.setenv("TADIM_WEIGHTS__PINS", f'{{"a-b": "{pin}"}}')
+    monkeypatch.setenv("TADIM_DATA_FOLDER", str(clean))
+    (clean / ".env").write_text("TADIM_INFERENCE__THREADS=3\nTADIM_WEB__PORT=2\n")
+    settings = load()
+    assert settings.web.port == 1, "the environment comes before the file"
+    assert settings.weights.pins == {"a-b": pin}
+    assert settings.inference.threads == 3
+    assert settings.data_folder == clean
+
+
 def test_a_file_that_is_no_toml_is_named(clean: Path) -> None:
     (clean / "config.toml").write_text("language =\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"config\.toml"):
