@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
+import os
 from contextlib import suppress
 from http import HTTPStatus
+from socket import gaierror
 from urllib.parse import parse_qs
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -111,7 +113,7 @@ class WebFrontend(Frontend):
         except OSError as error:
             await runner.cleanup()
             raise FrontendError(
-                f"The web chat cannot listen on {host}, port {port} ({error.strerror}): "
+                f"The web chat cannot listen on {host}, port {port} ({_reason(error)}): "
                 "choose another one with web.port or TADIM_WEB__PORT."
             ) from error
         self._runner = runner
@@ -373,6 +375,13 @@ def picture_type(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
         return "image/avif" if data[8:12] in (b"avif", b"avis") else "video/mp4"
     return None
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong, in the system's words alone: asyncio's own repeat the address."""
+    if error.errno is None or isinstance(error, gaierror):  # its numbers are no errno
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _reachable(host: str) -> str:

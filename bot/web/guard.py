@@ -148,7 +148,10 @@ class Guard:
 
     def origin_allowed(self, request: web.BaseRequest) -> bool:
         """Whether the request was made by our own page."""
-        origin = urlsplit(request.headers.get("Origin", ""))
+        try:
+            origin = urlsplit(request.headers.get("Origin", ""))
+        except ValueError:  # such as a bracket that is never closed
+            return False
         return origin.scheme in ("http", "https") and origin.netloc.lower() == request.host.lower()
 
     def signed_in(self, request: web.BaseRequest) -> bool:

@@ -18,7 +18,7 @@ from bot.web.uploads import Shelf
 from handlers.kit.errors import explain
 from handlers.kit.parameters import Parameter
 from handlers.kit.registry import Command, commands
-from handlers.kit.reply import Button, Image, Reply, State
+from handlers.kit.reply import Block, Button, Image, Reply, Say, State
 from handlers.kit.request import Call, PictureTooLarge
 from handlers.kit.runner import Run
 from locales import Message, words
@@ -115,7 +115,8 @@ class Answer:
         )
         # "Cancel" is the page's own stop control: it needs no stored button and no extra answer.
         buttons = tuple(b for b in reply.buttons if not _cancels(b, self.run))
-        self.reply = replace(reply, pictures=(), files=(), buttons=buttons)
+        blocks = tuple(_asked_here(block) for block in reply.blocks)
+        self.reply = replace(reply, blocks=blocks, pictures=(), files=(), buttons=buttons)
         if not self.running:
             # Compare by identity only while states still arrive; then let the pixels go.
             self._images = tuple(
@@ -206,6 +207,13 @@ def _moves(image: Image) -> bool:
     if image.name.endswith(".webp"):
         return image.data[12:16] == b"VP8X" and bool(image.data[20] & 2)
     return image.animated
+
+
+def _asked_here(block: Block) -> Block:
+    """On the page the message box takes the bare value: a question says so."""
+    if isinstance(block, Say) and block.message.key == "ask-value":
+        return Say(Message("web-ask-value", **block.message.arguments))
+    return block
 
 
 def _cancels(button: Button, run: Run | None) -> bool:

@@ -145,5 +145,5 @@ def page_words(language: str) -> Mapping[str, str]:
     return {
         key: say(Message(key, **_FILLED_BY_PAGE))
         for key in all_keys(language)
-        if key.startswith("web-") and not key.startswith(("web-error-", "web-sign-in"))
+        if key.startswith("web-") and not key.startswith(("web-ask-", "web-error-", "web-sign-in"))
     }

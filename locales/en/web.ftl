@@ -37,7 +37,7 @@ web-welcome-privacy = Your pictures are kept in memory only and forgotten after 
 web-message = Message
 web-placeholder = Type / for commands, or drop a photo
 web-placeholder-text = Write something, or type / for commands
-web-placeholder-value = Value for “{ $name }”
+web-placeholder-value = Write it here: { $name }
 web-send = Send
 web-attach = Add a picture
 web-commands = Commands
@@ -60,6 +60,7 @@ web-uploading = Sending the picture…
 web-drop = Let go: I take it from here.
 
 # --- answers
+web-ask-value = /{ $command } needs a value for “{ $parameter }”. Write it here.
 web-working = At work…
 web-stop = Stop
 web-progress = Progress
@@ -75,6 +76,7 @@ web-zoom-in = Zoom in
 web-zoom-out = Zoom out
 web-zoom-fit = Whole picture
 web-picture-gone = This picture is no longer here.
+web-picture-unseen = This file cannot be shown.
 web-lost-answer = The program was restarted and this answer was lost. Ask again.
 
 # --- the connection

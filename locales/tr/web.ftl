@@ -37,7 +37,7 @@ web-welcome-privacy = Resimlerin yalnızca bellekte tutulur ve en geç { $minute
 web-message = Mesaj
 web-placeholder = Komutlar için / yaz ya da fotoğraf bırak
 web-placeholder-text = Bir şey yaz; komutlar için / yaz
-web-placeholder-value = Beklenen değer: { $name }
+web-placeholder-value = Buraya yaz: { $name }
 web-send = Gönder
 web-attach = Resim ekle
 web-commands = Komutlar
@@ -60,6 +60,7 @@ web-uploading = Resim gönderiliyor…
 web-drop = Bırak, gerisi bende.
 
 # --- cevaplar
+web-ask-value = /{ $command } için “{ $parameter }” gerekiyor. Buraya yaz.
 web-working = Çalışıyor…
 web-stop = Durdur
 web-progress = İlerleme
@@ -75,6 +76,7 @@ web-zoom-in = Yakınlaştır
 web-zoom-out = Uzaklaştır
 web-zoom-fit = Resmin tamamı
 web-picture-gone = Bu resim artık burada değil.
+web-picture-unseen = Bu dosya gösterilemiyor.
 web-lost-answer = Program yeniden başlatıldı ve bu cevap kayboldu. Yeniden sor.
 
 # --- bağlantı

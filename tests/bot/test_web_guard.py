@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from types import SimpleNamespace
 
@@ -62,6 +64,15 @@ async def test_a_taken_port_is_one_sentence() -> None:
         with pytest.raises(FrontendError, match=f"port {port}") as refused:
             await frontend_with(port=port).start()
     assert "\n" not in str(refused.value)
+    # The system's own word for it, without asyncio's repetition of the address.
+    assert f"({os.strerror(errno.EADDRINUSE)}):" in str(refused.value)
+
+
+async def test_a_host_that_nobody_knows_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TADIM_WEB_TOKEN", TOKEN)
+    with pytest.raises(FrontendError, match=r"no-such-host\.invalid") as refused:
+        await frontend_with(host="no-such-host.invalid", port=0).start()
+    assert "Unknown error" not in str(refused.value)
 
 
 # --- host and origin
@@ -82,7 +93,14 @@ async def test_a_foreign_host_name_is_refused() -> None:
 async def test_only_our_own_page_opens_sockets_and_uploads() -> None:
     async with serving() as frontend, Browser(frontend) as browser:
         await browser.open()
-        foreign = ["https://evil.example", "null", "", "http://127.0.0.1:1", "ftp://" + "x"]
+        foreign = [
+            "https://evil.example",
+            "null",
+            "",
+            "http://127.0.0.1:1",
+            "ftp://x",
+            "http://[::1",
+        ]
         for origin in foreign:
             with pytest.raises(WSServerHandshakeError) as refused:
                 await browser.http.ws_connect("/ws", headers={"Origin": origin})

@@ -231,6 +231,38 @@ async def _refuse_files(page: Page) -> None:
     await expect(page.locator(".attachment")).to_have_count(0)
 
 
+async def test_an_upload_that_cannot_be_shown(
+    chromium: Browser, frontend: WebFrontend, shots: Path
+) -> None:
+    async with visiting(chromium, frontend, shots) as page:
+        await hand_over(page, "drop", ("page.png", "image/png", b"%PDF-1.7\n%%EOF\n"))
+        await page.keyboard.press("Enter")
+        said = page.locator(".said")
+        await expect(said).to_contain_text("This file cannot be shown.")
+        await page.get_by_role("button", name="Türkçe").click()
+        await expect(said).to_contain_text("Bu dosya gösterilemiyor.")
+
+
+async def test_a_picture_that_is_gone(
+    chromium: Browser, frontend: WebFrontend, shots: Path
+) -> None:
+    context = await chromium.new_context(locale="en-US")
+    page = await context.new_page()
+    await page.goto(frontend.address)
+    await expect(page.locator("#languages button")).to_have_count(2)
+    await hand_over(page, "drop", PNG)
+    await page.keyboard.press("Enter")
+    await answered(page, "The picture as it came")
+    (session,) = list(frontend.sessions)
+    frontend._shelf.forget(session.id)
+    # The browser's own copy would do for showing it.
+    await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
+    await page.reload()
+    await expect(page.locator(".said")).to_contain_text("This picture is no longer here.")
+    await page.screenshot(path=shots)
+    await context.close()
+
+
 async def test_a_question_takes_the_next_picture(
     chromium: Browser, frontend: WebFrontend, script: Script, shots: Path
 ) -> None:
@@ -313,6 +345,53 @@ async def test_with_the_keyboard_alone(
         await page.keyboard.type("/")
         await press("Escape")
         await expect(page.locator(".palette")).to_have_count(0)
+
+
+async def test_a_mistyped_command_is_sent_and_the_nearest_suggested(
+    chromium: Browser, frontend: WebFrontend, shots: Path
+) -> None:
+    async with visiting(chromium, frontend, shots) as page:
+        await type_line(page, "/ehco")
+        await answered(page, "Did you mean /echo?")
+        await expect(page.locator("#line")).to_have_value("")
+        await page.locator("#line").fill("/nothing-like-it")
+        await page.keyboard.press("Shift+Enter")
+        await expect(page.locator("#line")).to_have_value("/nothing-like-it\n")
+
+
+async def test_a_command_typed_in_full_runs_at_once(
+    chromium: Browser, frontend: WebFrontend, script: Script, shots: Path
+) -> None:
+    async with visiting(chromium, frontend, shots) as page:
+        await type_line(page, "/work")  # all its parameters have defaults
+        await expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+        await expect(page.locator(".form")).to_have_count(0)
+        script.let_go.set()
+        await answered(page, "Step 4")
+        await type_line(page, "/wor")  # taken from the palette: what it could be told is shown
+        await expect(page.locator(".form")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await hand_over(page, "drop", PNG)
+        await expect(page.locator(".attachment")).to_have_count(1)
+        await type_line(page, "/mirror")
+        await answered(page, "The picture as it came")
+        assert script.seen == [PNG[2]]
+        await type_line(page, "/mirror")
+        await answered(page, "needs a picture")
+
+
+async def test_a_question_for_text_is_answered_in_the_message_box(
+    chromium: Browser, frontend: WebFrontend, script: Script, shots: Path
+) -> None:
+    async with visiting(chromium, frontend, shots, locale="tr-TR") as page:
+        await type_line(page, "/yankı")
+        asking = await answered(page, "Buraya yaz.")
+        await expect(asking).not_to_contain_text("Komutun ardından")
+        await expect(page.locator("#line")).to_have_attribute("placeholder", "Buraya yaz: metin")
+        await page.screenshot(path=shots.with_suffix(".asking.png"))
+        await type_line(page, "yalnızca metin")
+        await answered(page, "yalnızca metin")
+        assert script.seen == [("yalnızca metin", "plain")]
 
 
 async def test_a_form_slides_and_checks(

@@ -151,14 +151,22 @@ export class Composer {
         this.refresh();
       } else if (event.key === "Tab" && !event.shiftKey && this.palette.active) {
         this.#setLine(`/${this.palette.active.title} `);
-      } else if (event.key === "Enter" && !event.shiftKey && this.palette.active) {
-        this.choose(this.palette.active);
-      } else return;
+      } else if (event.key === "Enter" && !event.shiftKey) this.#take(this.palette.active);
+      else return;
       event.preventDefault();
     } else if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.submit();
     }
+  }
+
+  /** Enter in the palette: what it marks, unless the line itself says what is meant. */
+  #take(marked) {
+    const named = this.find(fold(this.line.value.trim().slice(1)));
+    // Typed in full, the command runs as it stands; a name that nothing fits goes to the server,
+    // which suggests the nearest.
+    if (marked && marked !== named) this.choose(marked);
+    else this.submit();
   }
 
   /** Enter: the form, an answer to the question, a typed command, or the default offer. */

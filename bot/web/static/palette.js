@@ -8,6 +8,7 @@ export function matching(commands, typed) {
   const needle = fold(typed);
   const rank = (command) => {
     const names = command.names.map(fold);
+    if (names.includes(needle)) return -1;
     if (names.some((name) => name.startsWith(needle))) return 0;
     if (names.some((name) => name.includes(needle))) return 1;
     // Two letters occur in nearly every description.

@@ -41,7 +41,7 @@ export class Picture {
   #load(image) {
     this.#url = image.url;
     if (!image.url) {
-      this.#gone();
+      this.#without("web-picture-gone");
       return;
     }
     const media = image.video
@@ -56,7 +56,7 @@ export class Picture {
     };
     media.addEventListener(image.video ? "loadeddata" : "load", show, { once: true });
     media.addEventListener("error", () => {
-      if (this.#url === image.url) this.#gone();
+      this.#failed(image.url);
     });
     media.src = image.url;
   }
@@ -82,10 +82,22 @@ export class Picture {
     this.media.classList.toggle("unseen", !playing);
   }
 
-  #gone() {
+  /** Either the server no longer has it, or it is there and this browser cannot show it. */
+  async #failed(url) {
+    const there = await fetch(url, { method: "HEAD" }).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (this.#url === url) this.#without(there ? "web-picture-unseen" : "web-picture-gone");
+  }
+
+  /** Show a sentence instead; `data-word` lets a change of language reach it. */
+  #without(word) {
     this.element.classList.add("gone");
     this.open.disabled = true;
-    this.open.replaceChildren(el("span", {}, t("web-picture-gone")));
+    const sentence = el("span", {}, t(word));
+    sentence.dataset.word = word;
+    this.open.replaceChildren(sentence);
     this.tools.hidden = true;
   }
 }
