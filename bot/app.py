@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.hub import Frontend, FrontendError, Hub
 from bot.pull import open_store
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from bot.store import Store
 from handlers.kit.registry import commands
 from handlers.kit.reply import Button, Reply
@@ -50,8 +50,18 @@ def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Hub]:
-    """A hub with its store, queue and studio, no frontend yet; closes them in reverse order."""
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    """A hub with its store, queue and studio, no frontend yet; closes them in reverse order.
+
+    Raises:
+        SettingsError: the data folder cannot be made.
+        StoreError: the database cannot be opened.
+    """
+    try:
+        settings.data_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"data_folder: cannot make the folder {settings.data_folder}: {error.strerror}"
+        ) from error
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.database_url)
         stack.push_async_callback(store.close)

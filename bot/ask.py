@@ -12,11 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.app import opened
 from bot.hub import Frontend, Visitor
 from bot.presenting import Presentation, Rendered, render_blocks
 from bot.settings import Settings
+from bot.store import StoreError
 from handlers.kit.errors import UserError, explain
 from handlers.kit.reply import Reply, State
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
@@ -63,8 +65,29 @@ async def ask(
 
     Returns:
         The exit code: 0 answered, 1 failed, 2 the command asks for something more.
+
+    Raises:
+        SettingsError, StoreError: one clear sentence; also where the database fails on the way.
     """
     logging.getLogger().setLevel(logging.WARNING)
+    try:
+        reply, rendered = await _answer(settings, line, image, chosen, quiet=as_json)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
+        raise StoreError(f"The database failed: {reason}.") from error
+    files, problem = await asyncio.to_thread(_try_to_save, rendered, out)
+    _print(rendered, files, as_json)
+    if problem:
+        sys.stderr.write(f"tadim: {problem}\n")
+    if problem or reply.error:
+        return FAILED
+    return NEEDS_MORE if reply.state is State.QUESTION else OK
+
+
+async def _answer(
+    settings: Settings, line: str, image: Path | None, chosen: str | None, quiet: bool
+) -> tuple[Reply, Rendered]:
+    """The command's last reply, and the same in the reader's language."""
     visitor = Visitor(user="ask:me", chat="ask:me", address=ADDRESS)
     async with opened(settings) as hub:
         hub.frontends["ask"] = Terminal()
@@ -77,14 +100,9 @@ async def ask(
         except UserError as error:
             reply = explain(error, line)
         else:
-            reply = await _watch(run, language, quiet=as_json)
+            reply = await _watch(run, language, quiet=quiet)
         presentation = Presentation(hub.services.memory, language, visitor.user, visitor.chat)
-        rendered = await presentation.render(reply)
-    files = await asyncio.to_thread(_save, rendered, out)
-    _print(rendered, files, as_json)
-    if reply.error:
-        return FAILED
-    return NEEDS_MORE if reply.state is State.QUESTION else OK
+        return reply, await presentation.render(reply)
 
 
 async def _watch(run: Run, language: str, quiet: bool) -> Reply:
@@ -102,6 +120,14 @@ async def _watch(run: Run, language: str, quiet: bool) -> Reply:
 def _words(reply: Reply, language: str) -> str:
     text = "\n".join(block.text for block in render_blocks(reply, language))
     return text if reply.fraction is None else f"{text} {reply.fraction:.0%}"
+
+
+def _try_to_save(rendered: Rendered, out: Path) -> tuple[list[Path], str]:
+    """The files saved, or none and one sentence that says why."""
+    try:
+        return _save(rendered, out), ""
+    except OSError as error:
+        return [], f"Cannot save into {out}: {error.strerror}."
 
 
 def _save(rendered: Rendered, out: Path) -> list[Path]:

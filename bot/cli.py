@@ -60,6 +60,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _file(value: str) -> Path:
     path = Path(value)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{value} is a folder; a picture file is expected")
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {value}")
     return path

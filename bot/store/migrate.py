@@ -14,9 +14,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
-from bot.store.engine import WRITES, StoreError, make_engine
+from bot.store.engine import WRITES, StoreError, is_sqlite, make_engine
 
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x7AD1  # PostgreSQL's advisory lock; the number only has to be ours
@@ -26,7 +27,7 @@ def upgrade(url: URL) -> None:
     """Migrate to the newest revision; blocks, so call it in a thread.
 
     Raises:
-        StoreError: the database was written by a newer Tadım.
+        StoreError: the database was written by a newer Tadım, or its file is damaged.
     """
     asyncio.run(_upgrade(url))
 
@@ -35,9 +36,25 @@ async def _upgrade(url: URL) -> None:
     engine = make_engine(url, poolclass=NullPool)
     try:
         async with engine.execution_options(**WRITES).begin() as connection:
+            if is_sqlite(url):
+                await connection.run_sync(_check_file)
             await connection.run_sync(_migrate)
     finally:
         await engine.dispose()
+
+
+def _check_file(connection: Connection) -> None:
+    """Look at every page before any is changed; a database of ours is small."""
+    try:
+        found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    except DatabaseError as error:  # too damaged even to be looked at
+        found = str(error.orig)
+    if found != "ok":
+        reason = " ".join(found.split()).rstrip(".")
+        raise StoreError(
+            f"The database file {connection.engine.url.database} is damaged ({reason}). "
+            "Put a copy back in its place, or move it away and Tadım begins a new one."
+        )
 
 
 def _migrate(connection: Connection) -> None:

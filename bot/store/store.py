@@ -312,8 +312,8 @@ class Store:
         while True:
             try:
                 await self.prune()
-            except DBAPIError:
-                log.exception("could not prune the store")
+            except DBAPIError as error:
+                log.error("could not prune the store: %s", error.orig)
             await asyncio.sleep(_PRUNE_INTERVAL)
 
     # --- transactions ----------------------------------------------------------------------------

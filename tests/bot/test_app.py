@@ -9,7 +9,7 @@ import pytest
 
 from bot import app
 from bot.hub import Frontend
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
 from locales import words
@@ -104,3 +104,13 @@ def test_a_frontend_for_each_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert platforms() == ["web"]
     token = "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"
     assert platforms(TELEGRAM_TOKEN=token) == ["web", "telegram"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+async def test_a_data_folder_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SettingsError, match=r"^data_folder: cannot make the folder .*file.*: ."):
+        async with app.opened(settings(tmp_path / place)):
+            pass

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from bot import ask as module
 from bot.ask import ask
 from bot.cli import main
+from bot.presenting import Rendered, RenderedImage
 from bot.settings import Settings
+from bot.store import Store, StoreError
 from handlers.kit.reply import File, Image, Reply
 from locales import Message
 
@@ -88,6 +92,41 @@ def test_a_file_that_is_not_there_is_said_before_anything_starts(
     assert "no.jpg" in capsys.readouterr().err
 
 
+def test_a_folder_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["ask", "/detect", "--image", str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path} is a folder" in capsys.readouterr().err
+
+
+async def test_pictures_that_cannot_be_saved_are_one_sentence(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def answer(*_: object, **__: object) -> tuple[Reply, Any]:
+        reply = Reply(blocks=(), files=(File(b"1", "a.txt"),))
+        return reply, Rendered(reply, (), (), ())
+
+    monkeypatch.setattr(module, "_answer", answer)
+    out = tmp_path / "file"
+    out.write_text("in the way")
+    assert await run(settings, "/help", out) == 1
+    assert capsys.readouterr().err == f"tadim: Cannot save into {out}: File exists.\n"
+
+
+async def test_a_database_that_fails_on_the_way_is_one_sentence(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise DatabaseError("SELECT", {}, sqlite3.DatabaseError("disk image is malformed"))
+
+    monkeypatch.setattr(Store, "language", fail)
+    with pytest.raises(StoreError, match=r"^The database failed: disk image is malformed\.$"):
+        await run(settings, "/help", tmp_path)
+
+
 async def test_a_file_that_is_no_picture_is_one_sentence(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,17 +140,13 @@ async def test_a_file_that_is_no_picture_is_one_sentence(
 def test_saving_overwrites_nothing(tmp_path: Path) -> None:
     picture = Image(b"1", "a.png", Message("working-on"))
     reply = Reply(blocks=(), pictures=(picture, picture), files=(File(b"2", "../x/a.txt"),))
-    rendered: Any = module.Rendered(
-        reply, (), tuple(module_image(image) for image in reply.pictures), ()
-    )
+    rendered: Any = Rendered(reply, (), tuple(module_image(image) for image in reply.pictures), ())
     saved = module._save(rendered, tmp_path)
     assert [path.name for path in saved] == ["a.png", "a-2.png", "a.txt"]
     assert all(path.parent == tmp_path for path in saved)
 
 
 def module_image(image: Image) -> Any:
-    from bot.presenting import RenderedImage
-
     return RenderedImage(image.data, image.name, "alt", image.animated)
 
 

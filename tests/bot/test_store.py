@@ -447,6 +447,26 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\xff\xd8"), "somebody's file is left alone"
 
 
+async def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tadim.sqlite3"
+    store = await Store.open(f"sqlite:///{path}")
+    for index in range(50):
+        await store.begin(request_of(f"discord:{index}"))
+    await store.close()
+    with _raw(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [size] = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write(random.Random(1).randbytes(6 * size))  # pages 2 to 7
+    damaged = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        await Store.open(f"sqlite:///{path}")
+    assert str(caught.value).startswith(f"The database file {path} is damaged (")
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == damaged
+
+
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"^Cannot make the folder .*file: "):
