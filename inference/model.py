@@ -56,7 +56,10 @@ class Session(ABC):
         """Forget `job` and free what it holds; it gets no further event."""
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
-        """Take more jobs into the running session (only asked of tasks declared `continuous`)."""
+        """Take more jobs into the running session (only asked of tasks declared `continuous`).
+
+        All or none: if it raises, the session goes on as it was and the newcomers fail.
+        """
         raise NotImplementedError
 
     def close(self) -> None:

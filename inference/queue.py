@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from inference import metrics
+from inference import room as room_module
 from inference.jobs import (
     Done,
     Event,
@@ -257,8 +258,6 @@ class InferenceQueue:
             while head := room.line.head(lane):
                 session = room.place_for(head.item)
                 if session is None:
-                    if head.item.suspect:
-                        return  # it waits for an empty room, and nobody may keep it from that
                     break
                 batch = [waiting.item for waiting in room.line.take(lane, room.seats(session))]
                 self._send(room, session, batch)
@@ -309,7 +308,7 @@ class InferenceQueue:
                     room.settled(job)
                 case ("started", session, jobs):
                     room.loading(False)
-                    self._on_started(room.sessions.get(session), jobs)
+                    self._on_started(room, session, jobs)
                 case ("loading", model):
                     room.loading(True)
                     self._on_loading(room, model)
@@ -322,14 +321,22 @@ class InferenceQueue:
                     room.ended(session)
         self._dispatch(room)
 
-    def _on_started(self, session: Session | None, jobs: list[int]) -> None:
+    def _on_started(self, room: Room, number: int, jobs: list[int]) -> None:
         loop = asyncio.get_running_loop()
+        session = room.sessions.get(number)
+        if session is not None and session.isolated:
+            loop.call_later(room_module.SUSPICION, self._cleared, room, session)
         for job in jobs:
             entry = self._entries.get(job)
-            if entry is not None and session is not None:
+            if entry is not None:
                 entry.stop_clock()
                 entry.deadline = loop.call_later(entry.limit, self._timed_out, entry)
                 entry.deliver(Started(entry.variant.name))
+
+    def _cleared(self, room: Room, session: Session) -> None:
+        """A suspect has lived long enough: others may begin beside it."""
+        session.isolated = False
+        self._dispatch(room)
 
     def _on_loading(self, room: Room, model: str) -> None:
         for session in room.sessions.values():
@@ -342,6 +349,8 @@ class InferenceQueue:
         if entry is not None:
             if isinstance(event, Token):
                 entry.text.append(event.text)
+            if entry.session is not None:
+                entry.session.isolated = False  # it has survived a step
             entry.deliver(event)
 
     def _on_result(self, job: int, sealed: Sealed, seconds: float) -> None:

@@ -6,8 +6,8 @@
 - A *continuous* session (streamed text) takes newcomers of its own lane until it is full, and keeps
   nobody else from working.
 - A job whose batch raised is repeated in a batch of its own.
-- A job whose worker died is a suspect: it is repeated with nothing else in the room, so that a
-  second death has one culprit.
+- A job whose worker died is a suspect: when it is repeated, nothing else begins until it has lived
+  for a while. If the worker dies in that time, the suspect is the culprit and nobody else pays.
 
 A job that nobody wants any more keeps its place until the worker says that it has let go of it. A
 worker that does not say so in time hangs, and is killed.
@@ -31,6 +31,7 @@ from inference.wire import Sealed
 log = logging.getLogger(__name__)
 
 CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
+SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
 LOAD_LIMIT = 900.0  # seconds a model may take to load
 
 _numbers = count(1)
@@ -80,7 +81,7 @@ class Session:
     task: Task
     variant: Variant
     private: bool = False  # nobody joins it
-    isolated: bool = False  # nothing runs beside it
+    isolated: bool = False  # a suspect is under observation: nothing begins beside it
     entries: dict[int, Entry] = field(default_factory=dict)  # still wanted
     owed: set[int] = field(default_factory=set)  # jobs that the worker has not let go of
     number: int = field(default_factory=lambda: next(_numbers))
@@ -105,7 +106,7 @@ class Room:
     def place_for(self, entry: Entry) -> Session | None:
         """The session that a job may go to now, perhaps a new one; None while it must wait."""
         sessions = self.sessions.values()
-        if any(session.isolated for session in sessions) or (entry.suspect and self.sessions):
+        if any(session.isolated for session in sessions):
             return None
         alone = entry.attempts > 0
         fresh = Session(entry.lane, entry.task, entry.variant, alone, entry.suspect)
@@ -166,14 +167,23 @@ class Room:
             )
 
     def lost(self) -> list[Entry]:
-        """The worker is dead: everything it had in hand, all of them suspects."""
-        entries = [entry for s in self.sessions.values() for entry in s.entries.values()]
+        """The worker is dead: everything it had in hand, short work first, all of them suspects.
+
+        Where a suspect was under observation, the others' attempt does not count.
+        """
+        sessions = sorted(self.sessions.values(), key=lambda session: session.task.long)
+        observed = any(session.isolated for session in sessions)
         self.close()
         self.sessions.clear()
         self._held_by.clear()
-        for entry in entries:
-            entry.session = None
-            entry.suspect = True
+        entries = []
+        for session in sessions:
+            for entry in session.entries.values():
+                if observed and not session.isolated:
+                    entry.attempts -= 1
+                entry.session = None
+                entry.suspect = True
+                entries.append(entry)
         return entries
 
     def close(self) -> None:

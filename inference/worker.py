@@ -158,13 +158,18 @@ class Worker:
         # from here.
         self._say("started", number, list(batch))
         self._flush()
+        running = self._sessions.get(number)
         try:
-            if number in self._sessions:
-                self._sessions[number].admit(batch)
+            if running:
+                running.admit(batch)
             else:
                 self._sessions[number] = _Running(model.start(batch), set(batch), len(batch))
-        except Exception as error:  # noqa: BLE001 (model code)
-            self._session_failed(number, set(batch), error)
+        except Exception as error:
+            # Those who are in the session already have nothing to do with it.
+            log.exception("session %d takes no newcomers", number)
+            self._say("failed", number, list(batch), portable(error))
+            if not running:
+                self._say("end", number)
 
     def _model(self, variant: Variant, files: Mapping[str, Path]) -> Model:
         key = f"{variant.entry} {variant.name}"
@@ -205,7 +210,7 @@ class Worker:
             try:
                 events = list(running.session.step())
             except Exception as error:  # noqa: BLE001 (model code)
-                self._session_failed(number, set(), error)
+                self._session_failed(number, error)
                 return
             running.seconds += time.perf_counter() - began
             for job, event in events:
@@ -235,14 +240,12 @@ class Worker:
             case _:
                 self._say("event", job, event)
 
-    def _session_failed(self, number: int, newcomers: set[JobId], error: Exception) -> None:
-        """All that is left of a session fails with it, and who was about to join."""
-        running = self._sessions.pop(number, None)
-        jobs = newcomers | (running.open if running else set())
+    def _session_failed(self, number: int, error: Exception) -> None:
+        """A step raised: all that is left of the session fails with it."""
+        running = self._sessions.pop(number)
         log.error("session %d failed", number, exc_info=error)
-        if running:
-            running.session.close()
-        self._say("failed", number, list(jobs), portable(error))
+        running.session.close()
+        self._say("failed", number, list(running.open), portable(error))
         self._say("end", number)
         _empty_cuda_cache()
 
@@ -271,9 +274,9 @@ class _Running:
     seconds: float = 0.0
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
+        self.session.admit(batch)
         self.open |= set(batch)
         self.size += len(batch)
-        self.session.admit(batch)
 
     def cancel(self, job: JobId) -> None:
         if job in self.open:

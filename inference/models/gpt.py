@@ -93,8 +93,15 @@ class _Streams(Session):
         self._heard: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
 
     def admit(self, batch: Mapping[JobId, TextInput]) -> None:
-        for job, wanted in batch.items():
-            self._streams[job] = _Stream(self._model, job, wanted, self._heard)
+        newcomers: dict[JobId, _Stream] = {}
+        try:
+            for job, wanted in batch.items():
+                newcomers[job] = _Stream(self._model, job, wanted, self._heard)
+        except BaseException:  # a thread that cannot be started
+            for stream in newcomers.values():
+                stream.close()
+            raise
+        self._streams |= newcomers
 
     def step(self) -> Iterator[SessionEvent]:
         """Whatever was written since the last step; waits `STEP_SECONDS` for the first piece."""
@@ -154,7 +161,7 @@ class _Stream:
                 self._heard.put((self._job, event))
         except (BadInput, ModelFailed) as error:
             self._heard.put((self._job, error))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (a thread that ends silently owes its job for ever)
             if not self._closed:
                 failure = ModelFailed(f"llama.cpp: {type(error).__name__}: {error}")
                 self._heard.put((self._job, failure))
@@ -171,7 +178,7 @@ class _Stream:
         if response.status != 200:
             raise _refusal(response.status, response.read())
         text: list[str] = []
-        stopped = "stop"
+        stopped = ""
         timings: dict[str, float] = {}
         for line in response:
             if not line.startswith(b"data: {"):
@@ -185,6 +192,8 @@ class _Stream:
                 if piece := choice["delta"].get("content"):
                     text.append(piece)
                     yield Token(piece)
+        if not stopped:
+            raise ModelFailed("llama.cpp hung up in the middle of a text")
         yield Result(
             GeneratedText(
                 "".join(text),

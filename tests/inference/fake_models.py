@@ -30,6 +30,10 @@ class Doubler(OneStepModel):
         time.sleep(float(self.options.get("seconds", 0)))
         if "die" in inputs:
             os._exit(9)
+        if "unpicklable" in inputs:
+            return [Unpicklable() if item == "unpicklable" else 2 * item for item in inputs]
+        if "exploding" in inputs:
+            return [Exploding() if item == "exploding" else 2 * item for item in inputs]
         if "hang" in inputs:
             time.sleep(3600)
         if "poison" in inputs:
@@ -44,11 +48,33 @@ class Doubler(OneStepModel):
         ]
 
 
+class Unpicklable:
+    """A result that refuses to travel."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("not me")
+
+
+class Exploding:
+    """A result that falls apart on arrival."""
+
+    def __reduce__(self) -> Any:
+        return _explode, ()
+
+
+def _explode() -> None:
+    raise RuntimeError("boom")
+
+
 class Counter(Model):
-    """Counts up to the payload, one number a step, saying each."""
+    """Counts up to the payload, one number a step, saying each.
+
+    As payloads, "hang" sleeps in a step, "poison" raises in it, "reject" raises on admission,
+    "die" ends the process; "quiet" never says anything.
+    """
 
     def load(self, device: str) -> None:
-        pass
+        time.sleep(float(self.options.get("load_seconds", 0)))
 
     def start(self, batch: Mapping[JobId, Any]) -> Session:
         session = _Counting(float(self.options.get("seconds", 0.005)))
@@ -59,15 +85,26 @@ class Counter(Model):
 class _Counting(Session):
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._left: dict[JobId, tuple[int, int]] = {}
+        self._left: dict[JobId, tuple[int, Any]] = {}
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
+        if "reject" in batch.values():
+            raise ValueError("rejected")
         self._left |= {job: (0, wanted) for job, wanted in batch.items()}
 
     def step(self) -> list[SessionEvent]:
         time.sleep(self._seconds)
         events: list[SessionEvent] = []
         for job, (said, wanted) in list(self._left.items()):
+            match wanted:
+                case "hang":
+                    time.sleep(3600)
+                case "poison":
+                    raise ValueError("poison")
+                case "die":
+                    os._exit(9)
+                case "quiet":
+                    continue
             said += 1
             events.append((job, Token(f"{said} ")))
             events.append((job, Progress(said / wanted)))
@@ -115,6 +152,10 @@ TASKS = {
         task("shared", "Counter", max_batch=1, share_key=lambda p: p),
         task("broken", "Doubler", options={"unloadable": True}),
         task("stuck", "Doubler", max_batch=4, timeout=0.3),
+        task("slow-load", "Counter", options={"load_seconds": 3600}),
+        task("badkey", "Doubler", batch_key=lambda p: 1 / p),
+        task("weighty", "Doubler", weights=("missing",)),
+        task("text-short", "Doubler", room="text"),
     )
 }
 

@@ -232,6 +232,186 @@ async def test_a_hanging_job_times_out_and_its_worker_is_replaced(
     assert await answer(q, "stuck", 5) == 10
 
 
+# --- nobody is left without an outcome ------------------------------------------------------------
+
+
+async def test_a_hanging_job_that_is_cancelled_blocks_nobody(
+    q: InferenceQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.room.CANCEL_GRACE", 0.3)
+    async with q.submit(job("double", "hang")) as ticket:
+        await until(lambda: isinstance(ticket.latest, Started))
+    assert await answer(q, "double", 4) == 8
+
+
+async def test_newcomers_do_not_keep_a_hanging_worker_alive(
+    q: InferenceQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.room.CANCEL_GRACE", 0.5)
+    async with q.submit(job("stream", "hang")) as ticket:
+        await until(lambda: isinstance(ticket.latest, Started))
+    assert await answer(q, "stream", 3) == 3  # sent to the session that hangs
+
+
+async def test_a_model_that_loads_for_ever_is_given_up(
+    q: InferenceQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.room.LOAD_LIMIT", 0.3)
+    with pytest.raises(WorkerLost):
+        await answer(q, "slow-load", 1)
+    assert await answer(q, "double", 4) == 8
+
+
+async def test_a_poisonous_prompt_harms_no_other_prompt(q: InferenceQueue) -> None:
+    async with q.submit(job("stream", 2)) as first:
+        others = [asyncio.create_task(answer(q, "stream", p)) for p in (5, "poison", "poison", 7)]
+        await first.result()
+    outcomes = await asyncio.gather(*others, return_exceptions=True)
+    assert (outcomes[0], outcomes[3]) == (5, 7)
+    assert isinstance(outcomes[1], ModelFailed)
+    assert isinstance(outcomes[2], ModelFailed)
+
+
+async def test_a_prompt_that_kills_the_worker_has_itself_to_blame(q: InferenceQueue) -> None:
+    await answer(q, "stream", 1)
+    others = [asyncio.create_task(answer(q, "stream", p)) for p in ("quiet", "die", 4)]
+    outcomes = await asyncio.gather(*others[1:], return_exceptions=True)
+    assert isinstance(outcomes[0], WorkerLost)
+    assert outcomes[1] == 4
+    assert not others[0].done()
+    others[0].cancel()
+
+
+async def test_long_work_survives_a_short_job_that_kills_its_worker(q: InferenceQueue) -> None:
+    await answer(q, "double", 1)
+    # The long job says nothing until it is done, so that it may be repeated.
+    waiting = asyncio.create_task(answer(q, "long", "quiet"))
+    await until(lambda: q.running == 1)
+    with pytest.raises(WorkerLost):
+        await answer(q, "double", "die")
+    await until(lambda: q.running == 1)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_a_refused_newcomer_harms_nobody_in_the_session(q: InferenceQueue) -> None:
+    async with q.submit(job("stream", 200)) as first:
+        await until(lambda: isinstance(first.latest, Progress))
+        outcomes = await asyncio.gather(
+            answer(q, "stream", "reject"), answer(q, "stream", 3), return_exceptions=True
+        )
+        assert await first.result() == 200
+    assert isinstance(outcomes[0], ModelFailed)
+    assert outcomes[1] == 3
+
+
+async def test_weights_that_raise_anything_at_all_are_an_outcome(q: InferenceQueue) -> None:
+    with pytest.raises(ModelUnavailable):
+        await answer(q, "weighty", 1)
+    with pytest.raises(ModelUnavailable):
+        await answer(q, "weighty", 1)
+
+
+async def test_a_raising_batch_key_is_the_submitters_error_and_leaves_nothing(
+    q: InferenceQueue,
+) -> None:
+    for _ in range(30):
+        with pytest.raises(ZeroDivisionError):
+            await answer(q, "badkey", 0)
+    assert await answer(q, "badkey", 2) == 4
+    assert not q._entries and not q._tickets
+
+
+@pytest.mark.parametrize("result", ["unpicklable", "exploding"])
+async def test_a_result_that_does_not_travel_fails_alone(q: InferenceQueue, result: str) -> None:
+    await answer(q, "slow", 1)
+    pid = q._rooms["compute"].worker.pid
+    async with q.submit(job("slow", 0)) as first:
+        others = [asyncio.create_task(answer(q, "slow", p)) for p in (1, result, 3)]
+        await first.result()
+    outcomes = await asyncio.gather(*others, return_exceptions=True)
+    assert (outcomes[0], outcomes[2]) == (2, 6)
+    assert isinstance(outcomes[1], ModelFailed)
+    assert q._rooms["compute"].worker.pid == pid
+
+
+async def test_a_stream_keeps_no_short_work_from_its_room(q: InferenceQueue) -> None:
+    async with q.submit(job("stream", 100_000)) as stream:
+        await until(lambda: isinstance(stream.latest, Progress))
+        assert await answer(q, "text-short", 4) == 8
+
+
+async def test_a_place_that_a_cancelled_stream_leaves_is_taken(q: InferenceQueue) -> None:
+    quiet = [q.submit(job("stream", "quiet", f"t:{n}")) for n in range(3)]
+    tickets = [await each.__aenter__() for each in quiet]
+    await until(lambda: all(isinstance(ticket.latest, Started) for ticket in tickets))
+    waiting = asyncio.create_task(answer(q, "stream", 3, "t:new"))
+    await until(lambda: q.waiting == 1)
+    await quiet[0].__aexit__(None, None, None)
+    assert await waiting == 3
+    for each in quiet[1:]:
+        await each.__aexit__(None, None, None)
+
+
+async def test_a_ticket_that_was_given_back_says_so_to_its_readers(q: InferenceQueue) -> None:
+    async with q.submit(job("long", 100_000)) as ticket:
+        reader = asyncio.create_task(ticket.result())
+        await until(lambda: q.running == 1)
+    with pytest.raises(JobCancelled):
+        await reader
+
+
+async def test_whoever_joins_an_equal_job_counts_too() -> None:
+    q = queue(waiting_limit_user=3)
+    try:
+        joined = [q.submit(job("shared", 100_000)) for _ in range(3)]
+        for each in joined:
+            await each.__aenter__()
+        with pytest.raises(QueueFull):
+            async with q.submit(job("shared", 100_000)):
+                pass
+        for each in joined:
+            await each.__aexit__(None, None, None)
+    finally:
+        await q.close()
+
+
+async def test_a_newcomer_brings_an_equal_job_forward(q: InferenceQueue) -> None:
+    order: list[Any] = []
+
+    async def note(payload: Any, user: str) -> None:
+        await answer(q, "shared", payload, user)
+        order.append((payload, user))
+
+    await answer(q, "shared", 1)
+    heavy = [asyncio.create_task(note(2 + n, "t:heavy")) for n in range(8)]
+    await until(lambda: q.waiting >= 6)
+    await asyncio.gather(*heavy, note(9, "t:light"))
+    assert order.index((9, "t:light")) < 5
+
+
+async def test_cancelled_payloads_are_let_go(q: InferenceQueue) -> None:
+    async with q.submit(job("slow", 0)), q.submit(job("slow", 1)):
+        for n in range(200):
+            async with q.submit(job("slow", (n, b"x" * 100_000))):
+                pass
+        line = q._rooms["compute"].line
+        held = [w.item.payload for heap in line._lanes.values() for w in heap if w.gone]
+        assert all(payload is None for payload in held)
+        assert len(held) < 100
+
+
+def test_results_are_remembered_by_bytes_too() -> None:
+    from inference.sharing import CACHE_BYTES, Sharing
+
+    sharing = Sharing(most=10)
+    for n in range(10):
+        sharing.remember(n, Done(n, "m", 0.1), CACHE_BYTES // 4)
+    assert [n for n in range(10) if sharing.result(n)] == [6, 7, 8, 9]
+    sharing.remember("large", Done(0, "m", 0.1), CACHE_BYTES + 1)
+    assert sharing.result("large") is None
+
+
 async def test_a_model_that_does_not_load_is_said_to_be_unavailable(q: InferenceQueue) -> None:
     with pytest.raises(ModelUnavailable):
         await answer(q, "broken", 1)

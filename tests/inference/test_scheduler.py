@@ -116,3 +116,29 @@ def test_no_user_waits_longer_than_his_fair_share_allows() -> None:
         for waiting in line.take(line.lanes()[0], 1):
             served[waiting.item] += waiting.cost
     assert max(served.values()) - min(served.values()) <= 2 * max(costs.values())
+
+
+def test_a_cancelled_job_costs_its_user_nothing() -> None:
+    line: Scheduler[str] = Scheduler()
+    put(line, "other", "bob")
+    for waiting in reversed([put(line, f"ada{n}", "ada") for n in range(20)]):
+        line.remove(waiting)
+    assert put(line, "again", "ada").start == 0.0
+
+
+def test_users_who_left_are_forgotten() -> None:
+    line: Scheduler[str] = Scheduler()
+    put(line, "stays", "bob", cost=1e9)
+    for number in range(5000):
+        put(line, "passes", f"user{number}", lane="b")
+        line.take("b", 1)
+    assert len(line._finish) < 500
+
+
+def test_a_second_asker_may_bring_a_job_forward() -> None:
+    line: Scheduler[str] = Scheduler()
+    entries = [put(line, f"heavy{n}", "heavy") for n in range(10)]
+    sooner = line.hasten(entries[9], "light")
+    assert entries[9].gone and not sooner.gone
+    assert line.hasten(sooner, "other") is sooner
+    assert drain(line).index("heavy9") == 1
