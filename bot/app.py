@@ -45,6 +45,7 @@ def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
         cached_results=settings.inference.cached_results,
         log_folder=settings.data_folder / "logs",
         variants={"text-generation": chosen},
+        preload={"compute": ("torch",)},
     )
 
 
@@ -116,8 +117,9 @@ async def serve(settings: Settings) -> None:
         try:
             for frontend in chosen:
                 hub.frontends[frontend.platform] = frontend
-                await frontend.start()
                 started.append(frontend)
+                if not await _start(frontend, stop):
+                    return
                 announce(frontend, settings.language)
                 if frontend.platform == "web" and not settings.source:
                     hub.services.about = {
@@ -135,6 +137,21 @@ async def serve(settings: Settings) -> None:
             tellings.cancel()
         finally:
             await asyncio.gather(*(frontend.stop() for frontend in started))
+
+
+async def _start(frontend: Frontend, stop: asyncio.Event) -> bool:
+    """Start a frontend; False if the wish to stop came first (a platform may be slow to answer)."""
+    starting = asyncio.create_task(frontend.start(), name=f"start {frontend.platform}")
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            return True
+        return False
+    finally:
+        starting.cancel()
+        stopping.cancel()
 
 
 def announce(frontend: Frontend, language: str) -> None:

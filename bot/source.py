@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("bot", "handlers", "inference", "locales", "tests", "docs", ".ci")
-FILES = ("*.md", "LICENSE", "pyproject.toml", "config.toml", ".gitignore")
+# Not config.toml: here it is the operator's own, and may hold a database's password.
+FILES = ("*.md", "LICENSE", "pyproject.toml", ".gitignore")
 NAME = "tadim-source.tar.gz"
 
 

@@ -58,7 +58,10 @@ FIRST_GUESS = 1.0  # seconds a job of a task is taken to cost until one has been
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """See `config.toml` for the meaning; `variants` picks a task's checkpoint by hand."""
+    """See `config.toml` for the meaning; `variants` picks a task's checkpoint by hand.
+
+    `preload`: modules that a room's worker imports before its first job.
+    """
 
     profile: str = "embedded"
     device: str = "auto"
@@ -69,6 +72,7 @@ class QueueOptions:
     log_folder: Path | None = None
     variants: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, Task] | None = None
+    preload: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class InferenceQueue:
@@ -282,6 +286,7 @@ class InferenceQueue:
                     device=self._options.device,
                     threads=self._options.threads,
                     log_file=folder / f"worker-{name}.log" if folder else None,
+                    preload=self._options.preload.get(name, ()),
                 ),
                 heard=lambda frame: self._heard(room, frame),
                 lost=lambda reason: self._lost(room, reason),
@@ -302,8 +307,7 @@ class InferenceQueue:
                     self._on_result(job, sealed, seconds)
                 case ("error", job, error):
                     room.settled(job)
-                    if entry := self._entries.get(job):
-                        self._finish(entry, error, "failed")
+                    self._on_error(job, error)
                 case ("dropped", job):
                     room.settled(job)
                 case ("started", session, jobs):
@@ -366,6 +370,18 @@ class InferenceQueue:
         done = Done(value, entry.variant.name, seconds)
         self._sharing.remember(entry.share, done, size_of(sealed))
         self._finish(entry, done, "done")
+
+    def _on_error(self, job: int, error: InferenceError) -> None:
+        entry = self._entries.get(job)
+        if entry is None:
+            return
+        if isinstance(error, ModelUnavailable) and entry.variant.weights and entry.attempts == 1:
+            # A file may have been damaged on disk: it is looked at, and fetched again if so.
+            self._supply.doubt(entry.variant)
+            entry.session = None
+            self._supply.prepare(entry)
+        else:
+            self._finish(entry, error, "failed")
 
     def _on_batch_failed(self, jobs: list[int], error: InferenceError) -> None:
         """A whole batch fell over: repeat each job alone, so that only the culprit fails."""

@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class Weights(Protocol):
-    """What is needed of `inference.weights.WeightsStore`; `pull` runs in a thread."""
+    """What is needed of `inference.weights.WeightsStore`; `pull` and `verify` run in a thread."""
 
     def path(self, name: str) -> Path | None: ...
+    def verify(self, name: str) -> bool: ...
     def pull(
         self,
         name: str,
@@ -46,6 +47,7 @@ class Supply:
         self._failed = failed
         self._files: dict[str, Mapping[str, Path]] = {}
         self._waiting: dict[str, list[Entry]] = {}
+        self._doubted: set[str] = set()
         self._fetches: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -67,6 +69,11 @@ class Supply:
             fetch = asyncio.create_task(self._fetch(variant), name=f"weights {variant.name}")
             self._fetches.add(fetch)
             fetch.add_done_callback(self._fetches.discard)
+
+    def doubt(self, variant: Variant) -> None:
+        """The model did not load: look at its files, byte by byte, before it is tried again."""
+        self._files.pop(variant.name, None)
+        self._doubted |= set(variant.weights)
 
     def remove(self, entry: Entry) -> None:
         """The entry waits no more; the fetch goes on, others will want the files."""
@@ -95,6 +102,9 @@ class Supply:
                 loop.call_soon_threadsafe(tell, fetching)
 
         def fetch() -> dict[str, Path]:
+            for name in self._doubted.intersection(variant.weights):
+                self._weights.verify(name)  # deletes what is damaged
+                self._doubted.discard(name)
             return {
                 name: self._weights.path(name)
                 or self._weights.pull(name, progress, lambda: given_up)

@@ -42,6 +42,7 @@ class WorkerOptions:
     """`device` as in the configuration; `threads` for CPU text engines (0: choose).
 
     `memory_budget`: bytes that resident models may occupy together, 0: choose by the device.
+    `preload`: modules to import before the first job.
     `log_file`: where the process writes instead of the terminal; None: standard error.
     """
 
@@ -50,11 +51,14 @@ class WorkerOptions:
     threads: int = 0
     memory_budget: int = 0
     log_file: Path | None = None
+    preload: tuple[str, ...] = ()
 
 
 def main(end: socket.socket, options: WorkerOptions) -> None:
     """The process's entry point."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
+    # When to stop is the main process's business; it says so, or its end of the socket closes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _redirect_output(options.log_file)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -85,10 +89,10 @@ class Worker:
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        if self._options.room == "compute":
+        for module in self._options.preload:
             # Seconds that the first job need not wait; and a torch that does not import is a death
             # at birth, which the supervisor answers more and more slowly.
-            importlib.import_module("torch")
+            importlib.import_module(module)
         self._device = choose_device(self._options.device)
         self._say("ready", self._device)
         self._flush()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import pickle
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from PIL import Image
 
 from handlers.kit import runner
 from handlers.kit.reply import Reply
@@ -68,6 +71,13 @@ class FakeMemory:
         self.languages.pop(user, None)
         self.usage = [entry for entry in self.usage if entry["user"] != user]
         self.buttons = {t: b for t, b in self.buttons.items() if b.user != user}
+
+
+def photo(width: int = 64, height: int = 48) -> bytes:
+    """A small real JPEG."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "seagreen").save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def picture(data: bytes | None, name: str = "photo") -> Picture:

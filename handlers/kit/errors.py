@@ -61,7 +61,7 @@ def message_for(error: BaseException) -> Message | None:
         case ModelUnavailable(__cause__=WeightsError() as cause):
             return Message(f"error-weights-{cause.reason}", **cause.facts)
         case ModelUnavailable():
-            return None
+            return Message("error-model-unavailable")
         case OutOfMemory():
             return Message("error-out-of-memory")
         case StudioLost():
@@ -87,7 +87,9 @@ def explain(error: BaseException, command: str) -> Reply:
         retry = isinstance(error, QueueFull | JobCancelled)
         return Reply(blocks=(Say(message),), error=True, retry=retry, private=True)
     error_id = secrets.token_hex(4)
-    log.error("error %s in /%s: %r", error_id, command, error, exc_info=error)
+    # Weights that cannot be fetched are a fact about the network, not a fault in the program.
+    expected = isinstance(error.__cause__, WeightsError)
+    log.error("error %s in /%s: %r", error_id, command, error, exc_info=None if expected else error)
     last = Say(Message("error-id" if message else "error-unforeseen", id=error_id))
     blocks = (Say(message), last) if message else (last,)
     return Reply(blocks=blocks, error=True, retry=True, private=True, error_id=error_id)

@@ -120,7 +120,12 @@ class Parameter:
                 typed = re.sub(r"[.,]", "", typed)
             # Through int, not float: a seed of 17 digits keeps all of them.
             raw = int(typed) if _WHOLE.fullmatch(typed) else raw
-        number = self._number(raw)
+        try:
+            number = self._number(raw)
+        except UserError as error:
+            if error.message.key == "error-number-expected":
+                raise UserError("error-number-whole", parameter=self._named()) from None
+            raise
         if not float(number).is_integer():
             raise UserError("error-number-whole", parameter=self._named())
         return int(number)

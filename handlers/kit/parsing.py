@@ -12,6 +12,10 @@ from handlers.kit.errors import UserError
 from handlers.kit.parameters import echo
 from handlers.kit.registry import Command, parameter_named, require
 
+#: how many `name:value` of a line are looked at; what follows is text (no command has so many
+#: parameters, and a long text full of colons must not hold up the event loop)
+MOST_NAMED = 64
+
 _COMMAND = re.compile(r"\s*/(?P<name>[^\s@:]+)(?:@\w+)?\s*(?P<rest>.*)", re.DOTALL)
 # A name may be typed with combining marks (macOS does), and phones make quotation marks curly.
 _NAMED = re.compile(
@@ -39,6 +43,8 @@ def parse(line: str) -> Parsed:
         UserError: no slash command, an unknown one (the sentence suggests the nearest), or text
             that no parameter takes.
     """
+    if line.strip() and not line.strip().strip("/"):
+        raise UserError("error-command-empty")
     match = _COMMAND.match(line)
     if not match:
         raise UserError("error-not-a-command")
@@ -61,7 +67,7 @@ def _arguments(command: Command, rest: str) -> dict[str, str]:
         arguments[parameter.name] = match["plain"] or quoted or ""
         return ""
 
-    free = _NAMED.sub(take, rest).strip()
+    free = _NAMED.sub(take, rest, count=MOST_NAMED).strip()
     if free:
         if target is None or target.name in arguments:
             raise UserError("error-text-unexpected", text=echo(free))

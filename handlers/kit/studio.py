@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import signal
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ProcessPoolExecutor
@@ -109,9 +110,7 @@ class _Bench:
         self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> T:
         async with self._turns:  # the limit is for the work, not for waiting
-            pool = self._pool or self._open()
-            loop = asyncio.get_running_loop()
-            work: Any = loop.run_in_executor(pool, _call, function, args, kwargs)
+            pool, work = self._begin(function, args, kwargs)
             try:
                 return await asyncio.wait_for(work, self._limit)
             except BrokenProcessPool as error:
@@ -120,6 +119,23 @@ class _Bench:
             except TimeoutError as error:
                 self._replace(pool)
                 raise StudioLost(f"no answer within {self._limit:g} s") from error
+            except asyncio.CancelledError:
+                # The process would work on, and the next in line wait for it on his own time.
+                self._replace(pool)
+                raise
+
+    def _begin(
+        self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[ProcessPoolExecutor, Any]:
+        """Hand the work over; a pool whose process died while it was idle is replaced first."""
+        loop = asyncio.get_running_loop()
+        pool = self._pool or self._open()
+        try:
+            return pool, loop.run_in_executor(pool, _call, function, args, kwargs)
+        except BrokenProcessPool:
+            self._replace(pool)
+            pool = self._open()
+            return pool, loop.run_in_executor(pool, _call, function, args, kwargs)
 
     def close(self) -> None:
         if self._pool:
@@ -127,7 +143,9 @@ class _Bench:
 
     def _open(self) -> ProcessPoolExecutor:
         self._pool = ProcessPoolExecutor(
-            self._processes, mp_context=multiprocessing.get_context("spawn")
+            self._processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_ignore_interrupts,
         )
         return self._pool
 
@@ -138,6 +156,11 @@ class _Bench:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches the whole process group; when to stop is the main process's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _call(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

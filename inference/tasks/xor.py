@@ -102,7 +102,7 @@ TASK = Task(
     name="xor",
     variants={
         "embedded": Variant(
-            name="MLP and perceptron (torch)",
+            name="MLP + perceptron (torch)",
             entry="inference.models.xor:Xor",
             memory=1_000_000,
             # Training two runs at once takes as long as one after the other: nothing to batch.

@@ -36,6 +36,7 @@ ask-value = /{ $command } needs a value for “{ $parameter }”. Type it after 
 # --- commands and their parameters
 error-stopping = I am restarting. Try again in a minute.
 error-not-a-command = Type a command that starts with a slash; /help lists them all.
+error-command-empty = Type a command after the slash; /help lists them all.
 error-command-meant = There is no /{ $typed }. Did you mean /{ $command }?
 error-command-unknown = There is no /{ $typed }. Type /help for everything I can do.
 error-parameter-unknown = This command has no setting called “{ $name }”.
@@ -57,7 +58,7 @@ error-picture-unknown = This is not a picture I can read. Send a JPEG, PNG or We
 error-picture-svg = SVG is a drawing made of instructions, not pixels. Send it as PNG or JPEG.
 error-picture-pdf = This is a PDF, whatever its name says. Send a page of it as PNG or JPEG.
 error-picture-heic = I cannot read HEIC. Send the photo as JPEG (on an iPhone: share it as “Most Compatible”).
-error-picture-broken = The picture is damaged or incomplete. Send it again.
+error-picture-broken = The picture is damaged or incomplete. Send it again, or save it in another format first.
 error-picture-too-many-pixels = The picture is too big: at most { $megapixels } megapixels and 20,000 pixels a side. Make it smaller and send it again.
 error-picture-too-small = The picture is too small: at least 8 pixels a side.
 error-picture-too-large = The file is over { $megabytes } MB. Send a smaller one.
@@ -78,6 +79,7 @@ error-queue-personal = You have { $waiting ->
    *[other] { $waiting } jobs
 } waiting already. Wait for one, or /cancel.
 error-timeout = This took longer than { $seconds } seconds, so I stopped it. Try something smaller.
+error-model-unavailable = The model cannot be loaded right now; whoever runs me finds the reason in the log.
 error-out-of-memory = The device ran out of memory on this. Try something smaller.
 error-worker-lost = The model crashed on this twice. Try other input.
 error-studio-lost = The drawing failed on this picture. Try another one.

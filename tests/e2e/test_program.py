@@ -71,7 +71,9 @@ def test_it_says_its_address_answers_and_stops_with_nothing_left(
     with tarfile.open(fileobj=data) as tar:
         names = tar.getnames()
     assert {"tadim/bot/app.py", "tadim/LICENSE", "tadim/locales/tr/kit.ftl"} <= set(names)
-    assert not [name for name in names if ".env" in name or "sqlite" in name]
+    assert not [
+        name for name in names if any(part in name for part in (".env", "sqlite", "config.toml"))
+    ]
     children = psutil.Process(program.pid).children(recursive=True)
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=60)
@@ -102,7 +104,7 @@ def test_the_main_process_loads_no_torch(program: subprocess.Popen[str]) -> None
     [
         ({"TADIM_WEB__HOST": "0.0.0.0"}, "TADIM_WEB_TOKEN"),
         ({"TADIM_WEB__ENABLED": "false"}, "DISCORD_TOKEN"),
-        ({"TADIM_WEB__PORT": "many"}, "web.port"),
+        ({"TADIM_WEB__PORT": "many"}, "TADIM_WEB__PORT"),
         ({"TADIM_STORE__URL": "sqlite+aiosqlite:////dev/null/all.db"}, "/dev/null"),
         ({"TELEGRAM_TOKEN": "not-a-token", "TADIM_WEB__ENABLED": "false"}, "Telegram"),
         ({"DISCORD_TOKEN": "not-a-token", "TADIM_WEB__ENABLED": "false"}, "Discord"),

@@ -160,7 +160,7 @@ def test_a_whole_number_keeps_all_its_digits() -> None:
 )
 def test_what_is_no_number(raw: object) -> None:
     assert refusal(CONFIDENCE, raw) == "“confidence” must be a number, such as 0.5."
-    assert refusal(LENGTH, raw).startswith("“length” must be a number")
+    assert refusal(LENGTH, raw).startswith("“length” must be a whole number")
 
 
 @pytest.mark.parametrize("raw", ["8.5", "8,5", 8.5, "0.500", "8.25", 8.125])
@@ -343,7 +343,7 @@ def test_binding_asks_for_what_is_missing_after_checking_what_is_there() -> None
     assert words("en")(caught.value.message).startswith("/detect needs a picture.")
     with pytest.raises(UserError) as wrong:
         bind(PARAMETERS, {"length": "many"}, "en")
-    assert wrong.value.message.key == "error-number-expected"
+    assert wrong.value.message.key == "error-number-whole"
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_a_name_in_either_language_however_typed(line: str) -> None:
     "line", ["", " ", "detect", "hello /detect", "/", "/ detect", "//", "/@bot"]
 )
 def test_what_is_no_command(line: str) -> None:
-    if line == "//":
-        assert refusal(line).startswith("There is no /.")
+    if line in ("/", "//"):
+        assert refusal(line) == "Type a command after the slash; /help lists them all."
     else:
         assert refusal(line) == "Type a command that starts with a slash; /help lists them all."
 
@@ -167,3 +167,10 @@ def test_a_hundred_thousand_characters_stay_what_they_are() -> None:
         'x:" ' * 25_000,
     ):
         assert read(f"/gpt {text}") == ("gpt", {"text": text.strip()})
+
+
+def test_a_long_text_full_of_colons_is_text_after_a_while() -> None:
+    text = " ".join(["ab:c"] * 300)
+    assert read(f"/gpt {text}") == ("gpt", {"text": text})
+    late = " ".join(["ab:c"] * 64) + " temperature:1"
+    assert read(f"/gpt {late}") == ("gpt", {"text": late})

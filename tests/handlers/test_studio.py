@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from handlers.kit.studio import Studio, StudioLost
@@ -60,6 +62,33 @@ async def test_a_crash_costs_one_drawing(studio: Studio) -> None:
     with pytest.raises(StudioLost):
         await studio.run(die)
     assert await studio.run(process_id)
+
+
+async def test_a_process_that_died_while_idle_is_replaced_unnoticed(studio: Studio) -> None:
+    pid = await studio.run(os.getpid)
+    os.kill(pid, signal.SIGKILL)
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)  # the pool notices in a thread of its own
+    assert await studio.run(os.getpid) != pid
+
+
+async def test_ctrl_c_is_not_the_studios_business(studio: Studio) -> None:
+    pid = await studio.run(os.getpid)
+    os.kill(pid, signal.SIGINT)
+    assert await studio.run(os.getpid) == pid
+
+
+async def test_whoever_comes_after_a_cancelled_drawing_does_not_wait_for_it() -> None:
+    studio = Studio(limit=5)
+    try:
+        await studio.run(os.getpid)
+        drawing = asyncio.create_task(studio.run(time.sleep, 3600))
+        await asyncio.sleep(0.2)
+        drawing.cancel()
+        assert await studio.run(os.getpid)
+    finally:
+        studio.close()
 
 
 async def test_a_photo_does_not_wait_behind_films(studio: Studio, tmp_path: Path) -> None:

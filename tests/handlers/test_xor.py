@@ -145,7 +145,7 @@ async def test_many_dimensions_are_explained(platform: FakePlatform) -> None:
         ({"steps": 49}, "“steps” must lie between 50 and 5,000."),
         ({"steps": 1e9}, "“steps” must lie between 50 and 5,000."),
         ({"seed": -1}, "“seed” must lie between 0 and 999,999."),
-        ({"seed": "many"}, "“seed” must be a number, such as 0.5."),
+        ({"seed": "many"}, "“seed” must be a whole number, such as 3."),
     ],
 )
 async def test_impossible_numbers_are_refused(

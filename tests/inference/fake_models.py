@@ -166,6 +166,9 @@ class NoWeights:
     def path(self, name: str) -> Path | None:
         return None
 
+    def verify(self, name: str) -> bool:
+        return True
+
     def pull(self, name: str, progress: Any = None, cancelled: Any = None) -> Path:
         raise AssertionError("nothing to pull")
 

@@ -256,7 +256,7 @@ async def test_newcomers_do_not_keep_a_hanging_worker_alive(
 async def test_a_model_that_loads_for_ever_is_given_up(
     q: InferenceQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.room.LOAD_LIMIT", 0.3)
+    monkeypatch.setattr("inference.room.LOAD_LIMIT", 4)
     with pytest.raises(WorkerLost):
         await answer(q, "slow-load", 1)
     assert await answer(q, "double", 4) == 8
