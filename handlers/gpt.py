@@ -40,9 +40,10 @@ async def gpt(
     """Stream the model's answer to `text`; at most `length` tokens."""
     variant = services.queue.variant("text-generation")
     note = _language_note(request, variant.options.get("languages", ()))
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-    payload = TextInput((("user", text),), length, temperature, seed)
+    drawn = seed is None
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    shareable = not drawn or temperature == GREEDY
+    payload = TextInput((("user", text),), length, temperature, seed, shareable)
     written = ""
     async with services.submit(request, "text-generation", payload) as ticket:
         async for event in ticket:

@@ -13,12 +13,14 @@ class TextInput:
     """`messages`: (role, text) pairs, roles "system", "user", "assistant".
 
     `max_tokens`: 1…2048. `temperature`: 0 (greedy) … 2. `seed`: None draws a new one each time.
+    `shareable`: whether others may ask for the very same; not where the seed was just drawn.
     """
 
     messages: tuple[tuple[str, str], ...]
     max_tokens: int = 160
     temperature: float = 0.7
     seed: int | None = None
+    shareable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class GeneratedText:
 
 def _share_key(payload: TextInput) -> Hashable:
     # Greedy decoding gives the same text every time; sampling does so only with a seed.
+    if not payload.shareable:
+        return None
     return payload if payload.seed is not None or payload.temperature == 0 else None
 
 
