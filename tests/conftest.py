@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
@@ -39,3 +40,14 @@ def pulled(weights_store: WeightsStore) -> Callable[[str], Path]:
             pytest.skip(f"weights cannot be fetched: {error}")
 
     return pull
+
+
+@pytest.fixture(scope="session")
+def bus_photo() -> bytes:
+    """The photo that ultralytics ships, read without importing it.
+
+    Importing patches Pillow for the whole process, and other tests look at Pillow itself.
+    """
+    spec = find_spec("ultralytics")
+    assert spec is not None and spec.origin is not None
+    return (Path(spec.origin).parent / "assets" / "bus.jpg").read_bytes()

