@@ -34,15 +34,17 @@ def overlap(one: Box, other: Box) -> float:
 
 def direct(path: Path, weights: Path):
     """A warm function from nothing to (boxes, seconds), calling ultralytics itself."""
-    from inference.models.yolo import _boxes, _quiet_ultralytics
+    from inference.models.yolo import _quiet_ultralytics
 
     network = _quiet_ultralytics(weights.parent)(str(weights), task="detect")
 
     def call() -> tuple[tuple[Box, ...], float]:
         began = time.perf_counter()
         result = network.predict(str(path), verbose=False, conf=0.25, device="cpu")[0]
-        boxes = _boxes(result)
-        return boxes, time.perf_counter() - began
+        table = result.boxes.data.tolist()  # left, top, right, bottom, confidence, class
+        seconds = time.perf_counter() - began
+        boxes = [Box(result.names[int(row[5])], row[4], *row[:4]) for row in table]
+        return tuple(sorted(boxes, key=lambda box: -box.confidence)), seconds
 
     call()
     return call
