@@ -45,6 +45,7 @@ from handlers.kit.services import KEPT_DAYS, StoredButton
 log = logging.getLogger(__name__)
 
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
+_PRUNE_GRACE = 5.0  # seconds that pruning may go on when the store closes
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{12}")
 
 # The statements of the busy paths. SQLAlchemy compiles an INSERT … ON CONFLICT anew each time and
@@ -101,6 +102,7 @@ class Store:
         )
         self._open: set[int] = set()  # usage numbers of this process that have not finished
         self._pruning: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -127,6 +129,9 @@ class Store:
     async def close(self) -> None:
         """Let the connections go. Methods must not be called afterwards."""
         if self._pruning:
+            # A transaction cancelled half-way leaves a connection that nobody closes: let it end.
+            self._closing.set()
+            await asyncio.wait({self._pruning}, timeout=_PRUNE_GRACE)
             self._pruning.cancel()
             await asyncio.gather(self._pruning, return_exceptions=True)
         await self._engine.dispose()
@@ -309,12 +314,13 @@ class Store:
             )
 
     async def _prune_daily(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 await self.prune()
             except DBAPIError as error:
                 log.error("could not prune the store: %s", error.orig)
-            await asyncio.sleep(_PRUNE_INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _PRUNE_INTERVAL)
 
     # --- transactions ----------------------------------------------------------------------------
 
