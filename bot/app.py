@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bot.hub import Frontend, FrontendError, Hub
-from bot.pull import open_store
+from bot.pull import open_store, profile_of
 from bot.settings import Settings, SettingsError
 from bot.store import Store
 from handlers.kit.registry import commands
@@ -21,6 +21,7 @@ from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.queue import InferenceQueue, QueueOptions
+from inference.tasks import all_tasks
 from inference.weights import WeightsStore
 from locales import Message, words
 
@@ -32,10 +33,10 @@ LARGER_TEXT_MODEL = "qwen2.5-coder-1.5b-instruct"
 
 def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
     """The queue's options as configured; "auto" takes the larger text model if it was pulled."""
-    chosen = settings.inference.text_model
-    if chosen == "auto":
-        pulled = settings.inference.profile == "embedded" and weights.path(LARGER_TEXT_MODEL)
-        chosen = "embedded-large" if pulled else settings.inference.profile
+    variants = {task.name: profile_of(task, settings) for task in all_tasks().values()}
+    automatic = settings.inference.text_model == "auto" and settings.inference.profile == "embedded"
+    if automatic and weights.path(LARGER_TEXT_MODEL):
+        variants["text-generation"] = "embedded-large"
     return QueueOptions(
         profile=settings.inference.profile,
         device=settings.inference.device,
@@ -44,7 +45,7 @@ def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
         waiting_limit_user=settings.inference.waiting_limit_user,
         cached_results=settings.inference.cached_results,
         log_folder=settings.data_folder / "logs",
-        variants={"text-generation": chosen},
+        variants=variants,
         preload={"compute": ("torch",)},
     )
 

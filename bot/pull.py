@@ -40,7 +40,7 @@ def open_store(settings: Settings) -> WeightsStore:
 
 def chosen_variants(settings: Settings) -> list[Variant]:
     """The checkpoints that the configured profile uses, one for each task."""
-    return [task.variant(_profile(task, settings)) for task in all_tasks().values()]
+    return [task.variant(profile_of(task, settings)) for task in all_tasks().values()]
 
 
 def needed_weights(settings: Settings) -> list[str]:
@@ -55,7 +55,8 @@ def hub_checkpoints(settings: Settings) -> list[str]:
     ]
 
 
-def _profile(task: Task, settings: Settings) -> str:
+def profile_of(task: Task, settings: Settings) -> str:
+    """The profile whose checkpoint answers a task: the text model may be chosen by itself."""
     if task.room == "text" and settings.inference.text_model != "auto":
         return settings.inference.text_model
     return settings.inference.profile

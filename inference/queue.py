@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from inference import metrics
-from inference import room as room_module
 from inference.jobs import (
     Done,
     Event,
@@ -40,7 +39,7 @@ from inference.jobs import (
     Token,
     WorkerLost,
 )
-from inference.room import Entry, Room, Session
+from inference.room import SUSPICION, Entry, Room, Session
 from inference.scheduler import Waiting
 from inference.sharing import Sharing
 from inference.supervisor import Supervisor
@@ -329,7 +328,7 @@ class InferenceQueue:
         loop = asyncio.get_running_loop()
         session = room.sessions.get(number)
         if session is not None and session.isolated:
-            loop.call_later(room_module.SUSPICION, self._cleared, room, session)
+            loop.call_later(SUSPICION, self._cleared, room, session)
         for job in jobs:
             entry = self._entries.get(job)
             if entry is not None:
