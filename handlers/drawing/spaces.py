@@ -34,7 +34,6 @@ Floats = npt.NDArray[np.floating[Any]]
 
 INK: Colour = (34, 40, 49)
 GREY: Colour = (96, 104, 114)
-FAINT: Colour = (208, 213, 219)
 PAPER: Colour = (244, 245, 242)
 CLASS: tuple[Colour, Colour] = (OKABE_ITO[3], OKABE_ITO[6])  # 0: vermilion, 1: blue
 PERCEPTRON: Colour = (170, 68, 128)  # reddish purple and bluish green, darkened for thin lines
