@@ -230,7 +230,7 @@ class Delivery:
         """
         try:
             return await self.presentation.render(with_question(reply))
-        except Exception:
+        except Exception:  # whatever the store's driver raises: the answer matters more
             log.exception("/%s: the buttons could not be stored", self.command)
         try:
             return await self.presentation.render(replace(reply, buttons=()))

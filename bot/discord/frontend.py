@@ -57,7 +57,7 @@ class DiscordFrontend(Frontend):
         try:
             await self._log_in()
             await self._connect()
-        except BaseException:
+        except BaseException:  # also when the start is cancelled: leave no half-open connection
             await self._disconnect()
             raise
 

@@ -129,8 +129,8 @@ class Answer:
         reply = self._newest or Reply.say("telegram-begun").partial()
         try:
             rendered = await self._presentation.render(reply)
-        except Exception:
-            log.exception("a state could not be rendered")  # as above; the final one will tell
+        except Exception:  # the store that keeps the buttons, or the words; the final state tells
+            log.exception("a state could not be rendered")
             return False
         await self._show_status(turn, status(rendered, self._presentation.language))
         return False

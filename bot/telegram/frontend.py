@@ -173,7 +173,7 @@ class TelegramFrontend(Frontend):
         """The boundary: an update that we cannot handle must not end the program."""
         try:
             await work(*arguments)
-        except Exception:
+        except Exception:  # any handler's or the client's; the reader was told further in
             log.exception("an update could not be handled")
 
 
