@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"tadim: {error}")
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:  # `tadim ask … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     sys.exit(code)
 
 
