@@ -7,7 +7,7 @@ module imports neither torch nor asyncio.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,26 @@ class InferenceError(Exception):
     """A job ended without a result. Subclasses say why; the text is for the log, not for a chat."""
 
 
-class QueueFull(InferenceError):
-    """Refused at the door. `eta` is seconds until there may be room again, None if unknown."""
+Scope = Literal["all", "user", "chat", "bytes"]
 
-    def __init__(self, waiting: int, eta: float | None, *, personal: bool = False) -> None:
-        super().__init__(f"{waiting} jobs are waiting")
+
+class QueueFull(InferenceError):
+    """Refused at the door. `eta` is seconds until there may be room again, None if unknown.
+
+    `scope` says whose limit it is: everybody's, the user's, the chat's, or that of the bytes that
+    the jobs of all hold together. `waiting`: jobs that count against it.
+    """
+
+    def __init__(self, waiting: int, eta: float | None, scope: Scope = "all") -> None:
+        super().__init__(f"{waiting} jobs are waiting ({scope})")
         self.waiting = waiting
         self.eta = eta
-        self.personal = personal  # the user's own limit, not the queue's
+        self.scope: Scope = scope
+
+    @property
+    def personal(self) -> bool:
+        """Whether it is the user's own limit."""
+        return self.scope == "user"
 
 
 class JobCancelled(InferenceError):
@@ -150,3 +162,16 @@ class ModelUnavailable(InferenceError):
 
     `__cause__` is the `WeightsError` or the loading error.
     """
+
+
+class TooLargeForDevice(ModelUnavailable):
+    """The model needs more memory than the budget of any device. Both are in bytes."""
+
+    def __init__(self, model: str, needed: int, budget: int) -> None:
+        super().__init__(f"{model} needs {needed} bytes, the budget is {budget}")
+        self.model = model
+        self.needed = needed
+        self.budget = budget
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.needed, self.budget)

@@ -1,11 +1,13 @@
 """The one way to a model: `async with queue.submit(job) as ticket: async for event in ticket`.
 
 The queue runs in the event loop and computes nothing. It admits jobs (or refuses them kindly), lets
-equal ones share a run, sees that weights are there, asks the scheduler who is next, sends batches
-to worker processes, and gives every job exactly one outcome, whatever becomes of the worker.
+equal ones share a run, sees that weights are there, and gives every job exactly one outcome,
+whatever becomes of the workers.
 
-Beside it: `ticket` (what a submitter reads), `supply` (weights on their way), `sharing` (equal
-jobs), `scheduler` (who is next), `room` (what a worker has in hand), `supervisor` (its life).
+Beside it: `ticket` (what a submitter reads), `entry` (a job as the queue keeps it), `sharing`
+(equal jobs), `supply` (weights on their way), `room` (the workers of one kind of work and the line
+before them), `scheduler` (who is next), `station` (one worker and what it has in hand), `costs` and
+`forecast` (what it will take), `engines` (what brings workers to life).
 """
 
 from __future__ import annotations
@@ -15,34 +17,38 @@ import contextlib
 import itertools
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 from inference import metrics
+from inference.costs import Costs
+from inference.engines import Engine
+from inference.engines.process import ProcessEngine
+from inference.entry import FIRST_GUESS, Entry
+from inference.forecast import forecast
 from inference.jobs import (
     Done,
-    Event,
     InferenceError,
     Job,
     JobCancelled,
     JobTimeout,
-    Loading,
     ModelFailed,
     ModelUnavailable,
+    OutOfMemory,
     Progress,
     Queued,
     QueueFull,
+    Scope,
     Started,
     Token,
+    TooLargeForDevice,
     WorkerLost,
 )
-from inference.room import SUSPICION, Entry, Room, Session
-from inference.scheduler import Waiting
+from inference.room import Room
 from inference.sharing import Sharing
-from inference.supervisor import Supervisor
+from inference.station import Station
 from inference.supply import Supply, Weights
 from inference.tasks import Task, Variant, all_tasks
 from inference.ticket import Ticket
@@ -50,23 +56,36 @@ from inference.wire import Sealed, seal, size_of, unseal
 from inference.worker import WorkerOptions
 
 log = logging.getLogger(__name__)
+job_log = logging.getLogger("tadim.jobs")
 
-POSITION_INTERVAL = 0.5  # seconds between two looks at everybody's position
-FIRST_GUESS = 1.0  # seconds a job of a task is taken to cost until one has been measured
+POSITION_INTERVAL = 0.5  # seconds between two looks at everybody's position, at least
+POSITION_SHARE = 20  # and this many times as long as such a look takes
+POSITIONS_AT_ONCE = 100  # jobs that are told before the loop does something else
+NOTICEABLE = 0.1  # of a position or an ETA: what is worth an event
+DEVICES_INTERVAL = 10.0  # seconds between two questions whether there are more devices
+SLOW = 60.0  # seconds of waiting and running from which on a job is worth a line in the log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
     """See `config.toml` for the meaning; `variants` picks a task's checkpoint by hand.
 
-    `preload`: modules that a room's worker imports before its first job.
+    `devices`: one worker each in every room; (): what the engine finds. `workers`: in every room,
+    the devices in turn; 0: one for each device. `held_bytes`: of the
+    payloads of all jobs without an outcome. `memory_budget`: bytes that the models resident on a
+    device may occupy, 0: chosen by the device. `preload`: modules that a room's workers import
+    before their first job.
     """
 
     profile: str = "embedded"
-    device: str = "auto"
+    devices: tuple[str, ...] = ()
+    workers: int = 0
     threads: int = 0
     waiting_limit: int = 1000
     waiting_limit_user: int = 20
+    waiting_limit_chat: int = 400
+    held_bytes: int = 512_000_000
+    memory_budget: int = 0
     cached_results: int = 256
     log_folder: Path | None = None
     variants: Mapping[str, str] = field(default_factory=dict)
@@ -74,49 +93,99 @@ class QueueOptions:
     preload: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-class InferenceQueue:
-    """The shared queue. Make one, `await start()`, submit, `await close()`."""
+@dataclass(frozen=True, slots=True)
+class RoomOverview:
+    """One room: its devices, those that take jobs, and the models that are being loaded."""
 
-    def __init__(self, weights: Weights, options: QueueOptions | None = None) -> None:
+    name: str
+    devices: int
+    devices_ready: int
+    waiting: int
+    running: int
+    loading: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What goes on. `users`: people who wait; `eta`: seconds until a newcomer's usual job is done,
+    None where nothing was measured yet."""
+
+    waiting: int
+    running: int
+    users: int
+    eta: float | None
+    rooms: tuple[RoomOverview, ...]
+
+
+class Submission:
+    """`async with` it: the job is in the queue within the block, and given back after it."""
+
+    __slots__ = ("_entry", "_job", "_queue", "_ticket")
+
+    def __init__(self, queue: InferenceQueue, job: Job) -> None:
+        self._queue = queue
+        self._job = job
+
+    async def __aenter__(self) -> Ticket:
+        self._ticket = Ticket(self._job)
+        self._entry = self._queue._admit(self._ticket)
+        return self._ticket
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._entry is not None:
+            self._queue._give_back(self._entry, self._ticket)
+
+
+class InferenceQueue:
+    """The shared queue. Make one, `await start()`, submit, `await close()`.
+
+    `engine`: where workers live; None: processes of this machine.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        options: QueueOptions | None = None,
+        engine: Engine | None = None,
+    ) -> None:
         self._weights = weights
         self._options = options or QueueOptions()
+        self._engine = engine or ProcessEngine(self._options.devices, self._options.workers)
         self._tasks = self._options.tasks or all_tasks()
         self._supply = Supply(weights, self._line_up, self._unavailable)
         self._sharing = Sharing(self._options.cached_results)
+        self._costs = Costs()
         self._rooms: dict[str, Room] = {}
         self._entries: dict[int, Entry] = {}  # all that have no outcome yet
         self._numbers = itertools.count(1)
-        self._costs: dict[tuple[str, str], float] = {}
-        self._tickets: dict[str, int] = defaultdict(int)  # by user
-        self._positions: asyncio.TimerHandle | None = None
+        self._by_user: dict[str, int] = {}  # tickets
+        self._by_chat: dict[str, int] = {}
+        self._held = 0  # bytes of payloads
+        self._telling: asyncio.Handle | None = None
+        self._positions: Iterator[None] | None = None  # a look at everybody's, under way
+        self._opening: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._empty: asyncio.Event | None = None
+        metrics.HELD.set_function(lambda: self._held)
 
     # --- the door ---------------------------------------------------------------------------------
 
-    @contextlib.asynccontextmanager
-    async def submit(self, job: Job) -> AsyncIterator[Ticket]:
+    def submit(self, job: Job) -> Submission:
         """A ticket for the job; leaving the block gives it back, which cancels the job.
 
-        Raises:
-            QueueFull: no room, for anybody or for this user.
+        Raises, on entering the block:
+            QueueFull: no room, for anybody, for this user or for his chat.
             JobCancelled: the queue is shutting down.
+            TooLargeForDevice: no device can ever hold the model.
             ModelFailed: the payload does not pickle.
             KeyError: no such task.
         """
-        ticket = Ticket(job)
-        entry = self._admit(ticket)
-        if entry is None:
-            yield ticket
-            return
-        user = job.owner.user
-        self._tickets[user] += 1
-        try:
-            yield ticket
-        finally:
-            self._tickets[user] -= 1
-            if not self._tickets[user]:
-                del self._tickets[user]
-            self._give_back(entry, ticket)
+        return Submission(self, job)
 
     @property
     def waiting(self) -> int:
@@ -136,34 +205,88 @@ class InferenceQueue:
         return [
             f"worker {room.name} is not running"
             for room in self._rooms.values()
-            if room.worker is None or not room.worker.ready
+            if not any(station.ready for station in room.stations)
         ]
+
+    @property
+    def missing(self) -> list[str]:
+        """Workers that are not there though others of their room are, a line each."""
+        return [
+            f"worker {station.name} is not running"
+            for room in self._rooms.values()
+            for station in room.stations
+            if not station.ready and any(other.ready for other in room.stations)
+        ]
+
+    def overview(self) -> Overview:
+        """What goes on, for people."""
+        rooms = tuple(
+            RoomOverview(
+                name=room.name,
+                devices=len(room.stations),
+                devices_ready=sum(station.ready for station in room.stations),
+                waiting=len(room.line),
+                running=room.running,
+                loading=tuple(
+                    key.partition(" ")[2] for station in room.stations for key in station.loading
+                ),
+            )
+            for room in self._rooms.values()
+        )
+        busiest = max(self._rooms.values(), key=lambda room: room.line.cost, default=None)
+        return Overview(
+            waiting=self.waiting,
+            running=self.running,
+            users=sum(room.line.users for room in self._rooms.values()),
+            eta=self._eta_of_newcomer(busiest) if busiest else None,
+            rooms=rooms,
+        )
 
     def variant(self, task: str) -> Variant:
         """The checkpoint that answers a task under this configuration."""
         declared = self._tasks[task]
         return declared.variant(self._options.variants.get(task, self._options.profile))
 
+    def lift(self, task: str, seconds: float) -> None:
+        """Let a task's jobs go before others by `seconds` of device time; 0 ends that.
+
+        For an instructor who wants one exercise to go first. Who is served first pays for it, so
+        nobody starves (see `inference.scheduler`).
+
+        Raises:
+            KeyError: no such task.
+        """
+        room = self._room(self._tasks[task].room)
+        room.line.lift(task, seconds)
+        room.dispatch_soon()
+
     async def start(self) -> None:
-        """Start the worker processes, so that the first job need not wait for them."""
+        """Start the workers, so that the first job need not wait for them."""
         for task in self._tasks.values():
             self._room(task.room)
+        await asyncio.gather(*self._opening)
 
     async def close(self, drain: float = 0.0) -> None:
-        """Take no more; let what runs finish within `drain` seconds; tell the rest; end workers."""
+        """Take no more; let the rest finish within `drain` seconds, or tell it; end the workers."""
         self._closing = True
-        deadline = time.monotonic() + drain
-        while self._entries and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        if self._entries and drain > 0:
+            self._empty = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    await self._empty.wait()
         for entry in list(self._entries.values()):
             self._finish(entry, JobCancelled("shutting down"), "cancelled")
         await self._supply.close()
-        if self._positions:
-            self._positions.cancel()
+        for opening in self._opening:
+            opening.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        if self._telling:
+            self._telling.cancel()
         for room in self._rooms.values():
             room.close()
-        workers = [room.worker for room in self._rooms.values() if room.worker]
-        await asyncio.gather(*(worker.close() for worker in workers))
+        stations = [station for room in self._rooms.values() for station in room.stations]
+        await asyncio.gather(*(each.link.close() for each in stations if each.link))
+        await self._engine.close()
 
     def _admit(self, ticket: Ticket) -> Entry | None:
         """Let a ticket in: to a remembered result (None), an equal job's run, or one of its own."""
@@ -171,68 +294,102 @@ class InferenceQueue:
         task = self._tasks[job.task]
         variant = self.variant(job.task)
         key = task.share_key(job.payload)
-        share = None if key is None else (task.name, variant.name, key)
-        if share is not None and (done := self._sharing.result(share)):
-            metrics.SHARED.labels(task.name, "cache").inc()
-            ticket.deliver(done)
-            return None
-        self._check_limits(job, task)
-        if share is not None and (twin := self._sharing.run(share)):
+        share: Hashable = None
+        if key is not None:
+            share = (task.name, variant.name, key)
+            if done := self._sharing.result(share):
+                metrics.SHARED.labels(task.name, "cache").inc()
+                ticket.deliver(done)
+                return None
+        room = self._room(task.room)
+        self._check_limits(job, task, variant, room)
+        entry = self._sharing.run(share) if share is not None else None
+        if entry is not None:
             metrics.SHARED.labels(task.name, "run").inc()
-            self._join(twin, ticket)
-            return twin
-        entry = self._entry(job, task, variant, share)
-        entry.tickets.append(ticket)
-        self._entries[entry.number] = entry
-        self._sharing.began(entry)
-        self._supply.prepare(entry)
+            self._join(entry, ticket)
+        else:
+            entry = self._entry(ticket, task, variant, share)
+            size = entry.bytes
+            if self._held + size > self._options.held_bytes and self._entries:
+                raise self._refused(task, QueueFull(len(self._entries), None, "bytes"))
+            self._held += size
+            self._entries[entry.number] = entry
+            if share is not None:
+                self._sharing.began(entry)
+        user, chat = job.owner.user, job.owner.chat
+        self._by_user[user] = self._by_user.get(user, 0) + 1
+        self._by_chat[chat] = self._by_chat.get(chat, 0) + 1
+        if len(entry.tickets) == 1:
+            self._supply.prepare(entry)
         return entry
 
-    def _entry(self, job: Job, task: Task, variant: Variant, share: Hashable) -> Entry:
+    def _entry(self, ticket: Ticket, task: Task, variant: Variant, share: Hashable) -> Entry:
         """The job as the queue keeps it; what a task's own code may get wrong goes wrong here."""
+        job = ticket.job
         try:
             payload = seal(job.payload)
         except Exception as error:  # pickling runs the payload's own code
             raise ModelFailed(f"the payload does not pickle: {error}") from error
         return Entry(
-            number=next(self._numbers),
-            owner=job.owner,
-            task=task,
-            variant=variant,
-            lane=(task.name, variant.name, task.batch_key(job.payload)),
-            share=share,
-            payload=payload,
-            limit=job.timeout or task.timeout,
-            submitted=time.monotonic(),
+            next(self._numbers),
+            ticket,
+            job.owner,
+            task,
+            variant,
+            (task.name, variant.name, task.batch_key(job.payload)),
+            share,
+            payload,
+            float(task.units(job.payload)),
+            job.timeout or task.timeout,
+            asyncio.get_running_loop().time(),
         )
 
     def _join(self, entry: Entry, ticket: Ticket) -> None:
         """A latecomer to an equal job: tell it what it has missed; his place may be the better."""
         latest = entry.tickets[0].latest if entry.tickets else None
-        entry.tickets.append(ticket)
+        entry.tickets += (ticket,)
         if latest is not None:
             ticket.deliver(latest)
         if entry.text:
             ticket.deliver(Token("".join(entry.text)))
-        if entry.waiting is not None:
-            line = self._room(entry.task.room).line
-            entry.waiting = line.hasten(entry.waiting, ticket.job.owner.user)
+        owner = ticket.job.owner
+        self._room(entry.task.room).line.hasten(entry, owner.chat, owner.user)
 
-    def _check_limits(self, job: Job, task: Task) -> None:
+    def _check_limits(self, job: Job, task: Task, variant: Variant, room: Room) -> None:
         if self._closing:
             raise JobCancelled("shutting down")
-        waiting = self.waiting
-        if waiting >= self._options.waiting_limit:
-            raise QueueFull(waiting, self._cost_of_waiting(task.room))
-        personal = self._tickets.get(job.owner.user, 0)
-        if personal >= self._options.waiting_limit_user:
-            raise QueueFull(personal, None, personal=True)
+        options = self._options
+        if len(self._entries) >= options.waiting_limit and self.waiting >= options.waiting_limit:
+            refusal = QueueFull(self.waiting, self._eta_of_newcomer(room))
+            raise self._refused(task, refusal)
+        owner = job.owner
+        own = self._by_user.get(owner.user, 0)
+        if own >= options.waiting_limit_user:
+            raise self._refused(task, QueueFull(own, None, "user"))
+        theirs = self._by_chat.get(owner.chat, 0)
+        if theirs >= options.waiting_limit_chat:
+            raise self._refused(task, QueueFull(theirs, self._eta_of_newcomer(room), "chat"))
+        if variant.memory and (budget := room.budget) is not None and variant.memory > budget:
+            raise TooLargeForDevice(variant.name, variant.memory, budget)
+
+    def _refused(self, task: Task, refusal: QueueFull) -> QueueFull:
+        scope: Scope = refusal.scope
+        metrics.REFUSED.labels(task.name, scope).inc()
+        return refusal
 
     def _give_back(self, entry: Entry, ticket: Ticket) -> None:
         """One reader has gone; the run goes on while others read it."""
+        owner = ticket.job.owner
+        for counts, name in ((self._by_user, owner.user), (self._by_chat, owner.chat)):
+            left = counts[name] - 1
+            if left:
+                counts[name] = left
+            else:
+                del counts[name]
+        if ticket.over:
+            return
         ticket.fail(JobCancelled("the ticket was given back"))
-        if ticket in entry.tickets:
-            entry.tickets.remove(ticket)
+        entry.tickets = tuple(other for other in entry.tickets if other is not ticket)
         if not entry.tickets:
             self._finish(entry, JobCancelled("nobody waits for it"), "cancelled")
 
@@ -243,245 +400,278 @@ class InferenceQueue:
 
     def _line_up(self, entry: Entry, *, first: bool = False) -> None:
         room = self._room(entry.task.room)
-        cost = self._cost(entry) or FIRST_GUESS
-        alone = entry.attempts > 0
-        entry.waiting = Waiting(entry, entry.owner.user, entry.lane, cost, alone)
-        room.line.push(entry.waiting, first=first)
-        self._dispatch(room)
-        if not entry.waiting.gone:
-            # A first word at once; the exact place follows with everybody's.
-            entry.deliver(Queued(len(room.line), len(room.line), None))
-            self._tell_positions_soon()
-
-    def _dispatch(self, room: Room) -> None:
-        """Give the worker whatever it can begin now."""
-        if room.worker is None or not room.worker.ready or not len(room.line):
-            return
-        for lane in room.line.lanes():
-            while head := room.line.head(lane):
-                session = room.place_for(head.item)
-                if session is None:
-                    break
-                batch = [waiting.item for waiting in room.line.take(lane, room.seats(session))]
-                self._send(room, session, batch)
-
-    def _send(self, room: Room, session: Session, batch: list[Entry]) -> None:
-        assert room.worker is not None
-        room.seat(session, batch)
-        for entry in batch:
-            metrics.WAIT.labels(entry.task.name).observe(time.monotonic() - entry.submitted)
-        metrics.BATCH.labels(session.task.name).observe(len(batch))
-        payloads = {entry.number: entry.payload for entry in batch}
-        files = self._supply.files(session.variant)
-        room.worker.send(("run", session.number, session.variant, files, payloads))
+        entry.cost = self._cost(entry)
+        room.line.push(entry, first=first)
+        room.dispatch_soon()
+        if self._telling is None:
+            self._tell_positions_soon(0.02)
 
     def _room(self, name: str) -> Room:
-        if name not in self._rooms:
-            room = self._rooms[name] = Room(name)
-            folder = self._options.log_folder
-            room.worker = Supervisor(
-                WorkerOptions(
-                    room=name,
-                    device=self._options.device,
-                    threads=self._options.threads,
-                    log_file=folder / f"worker-{name}.log" if folder else None,
-                    preload=self._options.preload.get(name, ()),
-                ),
-                heard=lambda frame: self._heard(room, frame),
-                lost=lambda reason: self._lost(room, reason),
-            )
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room(name, self._costs, self._supply.files)
+            opening = asyncio.create_task(self._open(room), name=f"room {name}")
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
             metrics.WAITING.labels(name).set_function(lambda: len(room.line))
             metrics.RUNNING.labels(name).set_function(lambda: room.running)
-        return self._rooms[name]
+            metrics.FAIRNESS.labels(name).set_function(lambda: room.line.fairness)
+            metrics.WORKERS.labels(name).set_function(
+                lambda: sum(station.ready for station in room.stations)
+            )
+        return room
 
-    # --- what workers say -------------------------------------------------------------------------
+    async def _open(self, room: Room) -> None:
+        """Open a worker on every device that has none. A cluster may grow: ask again later."""
+        try:
+            devices = await self._engine.devices(room.name)
+        except Exception as error:  # noqa: BLE001 (whatever a cluster meets, nobody waits for ever)
+            log.error("no devices for %s: %s", room.name, error)
+            if not room.stations:
+                self._give_up(room, f"no device can be had: {error}")
+            devices = ()
+        for device in devices[len(room.stations) :]:
+            if self._closing:
+                return
+            self._open_station(room, device)
+        if self._engine.elastic and not self._closing:
+            asyncio.get_running_loop().call_later(DEVICES_INTERVAL, self._open_again, room)
 
-    def _heard(self, room: Room, frame: list[Any]) -> None:
-        for message in frame:
-            match message:
-                case ("event", job, event):
-                    self._on_event(job, event)
-                case ("result", job, sealed, seconds):
-                    room.settled(job)
-                    self._on_result(job, sealed, seconds)
-                case ("error", job, error):
-                    room.settled(job)
-                    self._on_error(job, error)
-                case ("dropped", job):
-                    room.settled(job)
-                case ("started", session, jobs):
-                    room.loading(False)
-                    self._on_started(room, session, jobs)
-                case ("loading", model):
-                    room.loading(True)
-                    self._on_loading(room, model)
-                case ("failed", _, jobs, error):
-                    for job in jobs:
-                        room.settled(job)
-                    self._on_batch_failed(jobs, error)
-                case ("end", session):
-                    room.loading(False)
-                    room.ended(session)
-        self._dispatch(room)
+    def _open_again(self, room: Room) -> None:
+        if not self._closing:
+            opening = asyncio.create_task(self._open(room), name=f"room {room.name}")
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
 
-    def _on_started(self, room: Room, number: int, jobs: list[int]) -> None:
-        loop = asyncio.get_running_loop()
-        session = room.sessions.get(number)
-        if session is not None and session.isolated:
-            loop.call_later(SUSPICION, self._cleared, room, session)
-        for job in jobs:
-            entry = self._entries.get(job)
-            if entry is not None:
-                entry.stop_clock()
-                entry.deadline = loop.call_later(entry.limit, self._timed_out, entry)
-                entry.deliver(Started(entry.variant.name))
+    def _open_station(self, room: Room, device: str) -> None:
+        number = len(room.stations)
+        name = f"{room.name}-{number}" if number else room.name
+        options = self._options
+        station = Station(room.name, name, device, self._costs, self, room.line.settle, room.freed)
+        room.stations.append(station)
+        folder = options.log_folder
+        station.link = self._engine.open(
+            WorkerOptions(
+                room=name,
+                device=device,
+                threads=options.threads,
+                memory_budget=options.memory_budget,
+                log_file=folder / f"worker-{name}.log" if folder else None,
+                preload=options.preload.get(room.name, ()),
+            ),
+            station.heard,
+            station.lost,
+        )
 
-    def _cleared(self, room: Room, session: Session) -> None:
-        """A suspect has lived long enough: others may begin beside it."""
-        session.isolated = False
-        self._dispatch(room)
+    # --- what becomes of jobs (`inference.station.Outcomes`) --------------------------------------
 
-    def _on_loading(self, room: Room, model: str) -> None:
-        for session in room.sessions.values():
-            if session.variant.name == model:
-                for entry in session.entries.values():
-                    entry.deliver(Loading(model, "load"))
+    def on_started(self, entry: Entry, event: Started) -> None:
+        entry.deliver(event)
 
-    def _on_event(self, job: int, event: Progress | Token) -> None:
-        entry = self._entries.get(job)
-        if entry is not None:
-            if isinstance(event, Token):
-                entry.text.append(event.text)
-            if entry.session is not None:
-                entry.session.isolated = False  # it has survived a step
-            entry.deliver(event)
+    def on_event(self, entry: Entry, event: Progress | Token) -> None:
+        if type(event) is Token:
+            if entry.text is None:
+                entry.text = []
+            entry.text.append(event.text)
+        entry.deliver(event)
 
-    def _on_result(self, job: int, sealed: Sealed, seconds: float) -> None:
-        entry = self._entries.get(job)
-        if entry is None:
-            return
+    def on_result(self, entry: Entry, sealed: Sealed, seconds: float) -> None:
         try:
             value = unseal(sealed)
         except Exception as error:  # noqa: BLE001 (unpickling runs the result's own code)
             self._finish(entry, ModelFailed(f"the result does not unpickle: {error}"), "failed")
             return
-        self._learn_cost(entry, seconds)
+        now = asyncio.get_running_loop().time()
+        observe = metrics.of_task(entry.task.name)
+        observe.service.observe(seconds)
+        stay = now - entry.started if entry.started else seconds
+        self._costs.learn_job(entry.lane, entry.units, seconds, stay)
+        if entry.told is not None and entry.attempts == 1:
+            when, eta = entry.told
+            observe.eta_error.observe(abs(when + eta - now) / max(now - when, 0.001))
         done = Done(value, entry.variant.name, seconds)
-        self._sharing.remember(entry.share, done, size_of(sealed))
+        if entry.share is not None:
+            self._sharing.remember(entry.share, done, size_of(sealed))
         self._finish(entry, done, "done")
 
-    def _on_error(self, job: int, error: InferenceError) -> None:
-        entry = self._entries.get(job)
-        if entry is None:
-            return
-        if isinstance(error, ModelUnavailable) and entry.variant.weights and entry.attempts == 1:
+    def on_error(self, entry: Entry, error: InferenceError) -> None:
+        doubtful = isinstance(error, ModelUnavailable) and not isinstance(error, TooLargeForDevice)
+        if doubtful and entry.variant.weights and entry.attempts == 1:
             # A file may have been damaged on disk: it is looked at, and fetched again if so.
             self._supply.doubt(entry.variant)
-            entry.session = None
             self._supply.prepare(entry)
         else:
             self._finish(entry, error, "failed")
 
-    def _on_batch_failed(self, jobs: list[int], error: InferenceError) -> None:
-        """A whole batch fell over: repeat each job alone, so that only the culprit fails."""
-        for job in jobs:
-            if entry := self._entries.get(job):
-                self._repeat_or_fail(entry, error, hopeless=len(jobs) == 1)
+    def on_failed(self, entries: list[Entry], error: InferenceError) -> None:
+        """A whole batch fell over.
 
-    def _lost(self, room: Room, reason: str) -> None:
-        """The worker died. Whoever was with it is repeated once, with nobody beside him."""
-        metrics.RESTARTS.labels(room.name).inc()
-        for entry in room.lost():
-            self._repeat_or_fail(entry, WorkerLost(reason))
-        if room.worker and room.worker.hopeless:
-            for waiting in room.line.in_order():
-                failure = ModelUnavailable(f"the worker does not start: {reason}")
-                self._finish(waiting.item, failure, "unavailable")
+        One that did not fit into memory is given again in smaller ones (the station remembers the
+        size). Of any other each job is repeated alone, so that only the culprit fails.
+        """
+        too_large = isinstance(error, OutOfMemory)
+        together = len(entries) > 1
+        for entry in entries:
+            if too_large and together and not entry.text:
+                entry.attempts -= 1
+                self._repeat(entry, "memory")
+            elif entry.repeatable and (together or too_large):
+                entry.alone = True
+                self._repeat(entry, "memory" if too_large else "batch")
+            else:
+                self._finish(entry, error, "failed")
 
-    def _repeat_or_fail(
-        self, entry: Entry, error: InferenceError, *, hopeless: bool = False
-    ) -> None:
-        if hopeless or not entry.repeatable:
-            self._finish(entry, error, "failed")
-            return
-        entry.stop_clock()
-        entry.session = None
-        self._line_up(entry, first=True)
+    def on_lost(self, station: Station, entries: list[Entry], reason: str) -> None:
+        """A worker died. Whoever was with it is repeated once, with nobody beside him."""
+        for entry in entries:
+            if not entry.repeatable:
+                self._finish(entry, WorkerLost(reason), "lost")
+                continue
+            entry.alone = entry.alone or entry.suspect
+            self._repeat(entry, "lost")
+        room = self._rooms[station.room]
+        if all(each.link and each.link.hopeless for each in room.stations):
+            self._give_up(room, f"the worker does not start: {reason}")
 
-    def _timed_out(self, entry: Entry) -> None:
+    def on_overdue(self, entry: Entry) -> None:
         self._finish(entry, JobTimeout(entry.limit), "timeout")
 
-    # --- outcomes ---------------------------------------------------------------------------------
+    def _give_up(self, room: Room, reason: str) -> None:
+        """No worker can be had: tell those who wait, rather than let them wait for ever."""
+        for entry in room.line.in_order():
+            self._finish(entry, ModelUnavailable(reason), "unavailable")
+
+    def _repeat(self, entry: Entry, why: str) -> None:
+        metrics.REPEATED.labels(entry.task.name, why).inc()
+        entry.started = entry.fraction = 0.0
+        self._line_up(entry, first=True)
 
     def _finish(self, entry: Entry, outcome: Done | InferenceError, word: str) -> None:
         """The one place where a job ends; harmless for one that has ended."""
-        if self._entries.pop(entry.number, None) is None:
+        if entry.over:
             return
-        metrics.OUTCOMES.labels(entry.task.name, word).inc()
-        self._sharing.ended(entry)
-        self._supply.remove(entry)
-        entry.stop_clock()
+        entry.over = True
+        del self._entries[entry.number]
+        self._held -= entry.bytes
         entry.payload = None
-        room = self._rooms.get(entry.task.room)
-        if room is not None and entry.waiting is not None:
-            room.line.remove(entry.waiting)
-        if room is not None and entry.session is not None:
-            room.release(entry)
-        for ticket in entry.tickets:
-            if isinstance(outcome, Done):
+        if entry.share is not None:
+            self._sharing.ended(entry)
+        if type(outcome) is Done:
+            metrics.of_task(entry.task.name).done.inc()
+            for ticket in entry.tickets:
                 ticket.deliver(outcome)
-            else:
+        else:
+            metrics.OUTCOMES.labels(entry.task.name, word).inc()
+            self._let_go(entry)
+            assert isinstance(outcome, InferenceError)
+            for ticket in entry.tickets:
                 ticket.fail(outcome)
+        if job_log.isEnabledFor(logging.INFO):
+            self._note(entry, word, outcome)
+        if self._empty is not None and not self._entries:
+            self._empty.set()
+
+    def _let_go(self, entry: Entry) -> None:
+        """Take a job that has no result out of wherever it is."""
+        self._supply.remove(entry)
+        room = self._rooms[entry.task.room]
+        room.line.remove(entry)
+        if entry.session is not None:
+            for station in room.stations:
+                station.release(entry)
+        elif room.idle:
+            room.line.rest()
+
+    def _note(self, entry: Entry, word: str, outcome: Done | InferenceError) -> None:
+        """A line in the log: every job's at DEBUG, that of a bad or slow one otherwise."""
+        now = asyncio.get_running_loop().time()
+        good = word in ("done", "cancelled") and now - entry.submitted < SLOW
+        level = logging.DEBUG if good else logging.INFO
+        if not job_log.isEnabledFor(level):
+            return
+        session = entry.session
+        job_log.log(
+            level,
+            "%s %s",
+            entry.task.name,
+            word if isinstance(outcome, Done) else f"{word}: {outcome}",
+            extra={
+                "job": entry.number,
+                "task": entry.task.name,
+                "variant": entry.variant.name,
+                "outcome": word,
+                "wait": round((entry.started or now) - entry.submitted, 4),
+                "seconds": round(outcome.seconds, 4) if isinstance(outcome, Done) else None,
+                "attempts": entry.attempts,
+                "session": session.number if session else None,
+            },
+        )
 
     # --- positions --------------------------------------------------------------------------------
 
-    def _learn_cost(self, entry: Entry, seconds: float) -> None:
-        """A running average of measured device seconds, by task and checkpoint."""
-        key = (entry.task.name, entry.variant.name)
-        known = self._costs.get(key)
-        self._costs[key] = seconds if known is None else 0.8 * known + 0.2 * seconds
-        metrics.SERVICE.labels(entry.task.name).observe(seconds)
+    def _cost(self, entry: Entry) -> float:
+        """Expected device seconds of a job."""
+        cost = self._costs.share(entry.lane, entry.units)
+        return FIRST_GUESS if cost is None else cost
 
-    def _cost(self, entry: Entry) -> float | None:
-        """Expected device seconds of a job; None before the first was measured."""
-        return self._costs.get((entry.task.name, entry.variant.name))
+    def _eta_of_newcomer(self, room: Room) -> float | None:
+        """Seconds until all that wait are served, as far as it was measured."""
+        workers = sum(station.ready for station in room.stations)
+        return room.line.cost / workers if workers else None
 
-    def _cost_of_waiting(self, room: str) -> float | None:
-        line = self._rooms[room].line if room in self._rooms else None
-        return sum(waiting.cost for waiting in line.in_order()) if line else None
-
-    def _tell_positions_soon(self, delay: float = 0.02) -> None:
-        if self._positions is None:
-            loop = asyncio.get_running_loop()
-            self._positions = loop.call_later(delay, self._tell_positions)
+    def _tell_positions_soon(self, delay: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._telling = loop.call_later(delay, self._tell_positions)
 
     def _tell_positions(self) -> None:
         """Tell everybody who waits how many stand before him, and for how long."""
-        self._positions = None
-        for room in self._rooms.values():
-            running = (e for session in room.sessions.values() for e in session.entries.values())
-            ahead = sum(self._cost(entry) or 0.0 for entry in running)
-            known = True
-            line = room.line.in_order()
-            for index, waiting in enumerate(line, start=1):
-                cost = self._cost(waiting.item)
-                known = known and cost is not None
-                ahead += cost or 0.0
-                event = Queued(index, len(line), ahead if known else None)
-                previous = waiting.item.tickets[0].latest if waiting.item.tickets else None
-                if not _alike(previous, event):
-                    waiting.item.deliver(event)
+        self._positions = self._positions or self._told()
+        began = time.perf_counter()
+        more = next(self._positions, self) is not self
+        loop = asyncio.get_running_loop()
+        if more:
+            self._telling = loop.call_soon(self._tell_positions)
+            return
+        self._positions = self._telling = None
         if any(len(room.line) for room in self._rooms.values()):
-            self._tell_positions_soon(POSITION_INTERVAL)
+            self._tell_positions_soon(
+                max(POSITION_INTERVAL, POSITION_SHARE * (time.perf_counter() - began))
+            )
+
+    def _told(self) -> Iterator[None]:
+        """The work of `_tell_positions`, with pauses for the loop."""
+        for room in list(self._rooms.values()):
+            if not len(room.line):
+                continue
+            now = asyncio.get_running_loop().time()
+            order = room.line.in_order()
+            told = forecast(order, room.stations, self._costs, now)
+            for position, (entry, eta) in enumerate(told, start=1):
+                if entry.in_line:
+                    _tell(entry, position, len(order), eta, now)
+                if not position % POSITIONS_AT_ONCE:
+                    yield
 
 
-def _alike(old: Event | None, new: Queued) -> bool:
-    """Whether a reader would see no difference worth an edit: same place, ETA within a tenth."""
-    if not isinstance(old, Queued) or old.position != new.position:
+def _tell(entry: Entry, position: int, waiting: int, eta: float | None, now: float) -> None:
+    """Say it, unless a reader would see no difference worth an edit."""
+    if entry.told_position and _alike(entry, position, eta):
+        return
+    entry.told_position = position
+    entry.told_eta = eta
+    if entry.told is None and eta is not None:
+        entry.told = (now, eta)
+    entry.deliver(Queued(position, waiting, eta))
+
+
+def _alike(entry: Entry, position: int, eta: float | None) -> bool:
+    before = entry.told_position
+    if abs(before - position) > NOTICEABLE * before:
         return False
-    if old.eta is None or new.eta is None:
-        return old.eta == new.eta
-    return abs(old.eta - new.eta) <= max(1.0, 0.1 * old.eta)
+    told = entry.told_eta
+    if told is None or eta is None:
+        return told == eta
+    return abs(told - eta) <= max(1.0, NOTICEABLE * told)
 
 
-__all__ = ["InferenceQueue", "QueueOptions", "Ticket"]
+__all__ = ["InferenceQueue", "Overview", "QueueOptions", "RoomOverview", "Ticket"]

@@ -1,171 +1,513 @@
 """Which job runs next, and with whom: the decisions of the queue, without clocks or processes.
 
-Order is *start-time fair queueing* (Goyal, Vin & Cheng, SIGCOMM 1996). Every job gets a start tag
-S = max(V, F) where V is the virtual time (the tag of the job dispatched last) and F the finish tag
-of the same user's previous job; its own finish tag is S + cost. Jobs leave in order of S. So a
-user's hundredth job stands behind a newcomer's first, nobody starves (tags only grow), and one
-decision costs O(log n).
+**Fair by device time.** The device is shared between *chats*, and a chat's share between its
+*users*, by hierarchical start-time fair queueing (Goyal, Vin & Cheng, SIGCOMM 1996; Goyal, Guo &
+Vin, OSDI 1996). Chats and users have a tag, in device seconds. The chat with the smallest tag is
+next, in it the user with the smallest tag, of his jobs the oldest. Being served moves both tags on
+by what it costs: by the expected cost at once, corrected when the worker has measured the true one.
+The virtual time of a level is the tag of whoever was served last; whoever comes (back) starts there
+at the earliest, so an absence saves nothing up and a debt is not forgotten. Hence a user's
+hundredth job stands behind a newcomer's first.
+
+**In batches.** Jobs of one *lane* may share a batch. The next job decides the lane; the batch is
+filled up with the lane's next ones in the same order, each charged to its own user.
+
+**Bounds.** Let L be the largest cost of a batch plus the largest error of an estimate in flight.
+
+- Two chats that both wait over some interval get device seconds that differ by at most 2 L (Goyal,
+  Vin & Cheng, theorem 1, with the batch as the packet), and so do two users of a chat.
+- No starvation. Tags only grow with service, and every dispatch makes a tag grow. A job with K
+  device seconds of its own user's jobs before it, in a chat of u users, one chat of c, waits for at
+  most c · (u · (K + L) + L) + c · B device seconds of work, where B (below) is the largest
+  advantage that the others' lanes may have over its own. Newcomers start at the virtual time: they
+  stand in nobody's way longer than those who are counted in c and u already.
+
+**Advantages.** A lane may be *lifted* by some seconds, as by an instructor who wants one exercise
+to go first, and a worker may favour lanes whose model it has in memory. Both subtract seconds from
+the tag by which lanes are compared, and change no account ("borrowed virtual time", Duda &
+Cheriton, SOSP 1999): what is borrowed is charged, so the advantage is bounded by its seconds.
+
+Putting in, taking out and dispatching cost O(log n) for n waiting; choosing the lane O(lanes).
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections import defaultdict
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+import math
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, TypeVar
 
-T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class Waiting(Generic[T]):
-    """A job's place in the line. `alone`: it shares its batch with nobody (a repeated job)."""
-
-    item: T
-    user: Hashable
-    lane: Hashable  # jobs of one lane may share a batch
-    cost: float  # expected device seconds
-    alone: bool = False
-    start: float = 0.0
-    order: int = 0
-    gone: bool = False  # dispatched or cancelled; the heaps forget it when they meet it
-
-    def __lt__(self, other: Waiting[T]) -> bool:
-        return (self.start, self.order) < (other.start, other.order)
+LEAST_COST = 1e-6  # device seconds; what costs nothing could be served for ever
 
 
-@dataclass(slots=True)
-class Scheduler(Generic[T]):
-    """The waiting jobs of one room."""
+class Waiting:
+    """A job as the scheduler sees it. Subclass it with whatever the job is.
 
-    _lanes: dict[Hashable, list[Waiting[T]]] = field(default_factory=lambda: defaultdict(list))
-    _finish: dict[Hashable, float] = field(default_factory=dict)
-    _count: dict[Hashable, int] = field(default_factory=lambda: defaultdict(int))
-    _virtual: float = 0.0
-    _order: Iterator[int] = field(default_factory=itertools.count)
-    _size: int = 0
-    _stale: int = 0  # gone, but still in a heap
+    `lane`: jobs of one lane may share a batch. `cost`: expected device seconds. `alone`: it shares
+    its batch with nobody (a repeated job).
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_line",
+        "alone",
+        "charged",
+        "chat",
+        "cost",
+        "lane",
+        "order",
+        "user",
+    )
+
+    def __init__(
+        self, chat: Hashable, user: Hashable, lane: Any, cost: float, alone: bool = False
+    ) -> None:
+        self.chat = chat
+        self.user = user
+        self.lane = lane
+        self.cost = cost
+        self.alone = alone
+        self.charged = 0.0  # device seconds that its user and chat have been charged for it
+        self.order = 0
+        self._line: _UserLine | _Again | None = None
+        self._before: Waiting | None = None
+        self._after: Waiting | None = None
+
+    @property
+    def in_line(self) -> bool:
+        return self._line is not None
+
+
+class _Account:
+    """What a chat or a user has had, in device seconds of virtual time."""
+
+    __slots__ = ("joined", "tag", "virtual", "waiting")
+
+    def __init__(self) -> None:
+        self.tag = 0.0
+        self.waiting = 0  # jobs in line
+        self.virtual = 0.0  # of a chat: the tag of the user served last
+        self.joined = 0.0  # of a chat: its tag when it began to wait
+
+
+class _UserLine:
+    """A user's waiting jobs of one lane, oldest first."""
+
+    __slots__ = ("account", "first", "key", "last", "user")
+
+    def __init__(self, user: Hashable, account: _Account) -> None:
+        self.user = user
+        self.account = account
+        self.key = account.tag  # by which the heap knows it
+        self.first: Waiting | None = None
+        self.last: Waiting | None = None
+
+    def append(self, waiting: Waiting) -> None:
+        waiting._line = self
+        waiting._before = self.last
+        if self.last is None:
+            self.first = waiting
+        else:
+            self.last._after = waiting
+        self.last = waiting
+
+    def remove(self, waiting: Waiting) -> None:
+        before, after = waiting._before, waiting._after
+        if before is None:
+            self.first = after
+        else:
+            before._after = after
+        if after is None:
+            self.last = before
+        else:
+            after._before = before
+        waiting._line = waiting._before = waiting._after = None
+
+    def __iter__(self) -> Iterator[Waiting]:
+        each = self.first
+        while each is not None:
+            yield each
+            each = each._after
+
+
+class _ChatLine:
+    """A chat's waiting jobs of one lane: its users, smallest tag first."""
+
+    __slots__ = ("account", "chat", "heap", "key", "users")
+
+    def __init__(self, chat: Hashable, account: _Account) -> None:
+        self.chat = chat
+        self.account = account
+        self.key = account.tag
+        self.users: dict[Hashable, _UserLine] = {}
+        self.heap: list[tuple[float, int, _UserLine]] = []
+
+
+class _Again:
+    """Jobs of a lane that must be repeated: before all others, oldest first."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting: dict[Waiting, None] = {}
+
+    def remove(self, waiting: Waiting) -> None:
+        del self.waiting[waiting]
+        waiting._line = None
+
+
+class _Lane:
+    __slots__ = ("again", "chats", "heap", "lift", "size")
+
+    def __init__(self, lift: float) -> None:
+        self.size = 0
+        self.lift = lift
+        self.again = _Again()
+        self.chats: dict[Hashable, _ChatLine] = {}
+        self.heap: list[tuple[float, int, _ChatLine]] = []
+
+
+W = TypeVar("W", bound=Waiting)
+_ticks = itertools.count()  # breaks ties between equal tags: first come, first served
+
+
+class Scheduler(Generic[W]):
+    """The waiting jobs of one room.
+
+    `group(lane)` is what `lift` knows a lane by (all lanes of a task, say).
+    """
+
+    def __init__(self, group: Callable[[Hashable], Hashable] = lambda lane: lane) -> None:
+        self._group = group
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._chats: dict[Hashable, _Account] = {}
+        self._users: dict[tuple[Hashable, Hashable], _Account] = {}
+        self._lifts: dict[Hashable, float] = {}
+        self._virtual = 0.0
+        self._size = 0
+        self._chats_waiting = 0
+        self._users_waiting = 0
+        #: expected device seconds of all that wait
+        self.cost = 0.0
 
     def __len__(self) -> int:
         return self._size
 
-    def of(self, user: Hashable) -> int:
-        """How many jobs of a user wait."""
-        return self._count.get(user, 0)
+    @property
+    def users(self) -> int:
+        """How many users wait."""
+        return self._users_waiting
 
-    def push(self, waiting: Waiting[T], *, first: bool = False) -> None:
-        """Put a job in line. `first` puts it before all others (one that must be repeated)."""
+    # --- in and out -------------------------------------------------------------------------------
+
+    def push(self, waiting: W, *, first: bool = False) -> None:
+        """Put a job in line; `first`: before all others (one that must be repeated)."""
+        waiting.cost = max(waiting.cost, LEAST_COST)
+        lane = self._lanes.get(waiting.lane)
+        if lane is None:
+            lift = self._lifts.get(self._group(waiting.lane), 0.0)
+            lane = self._lanes[waiting.lane] = _Lane(lift)
+        chat, user = self._enter(waiting)
+        waiting.order = next(_ticks)
+        lane.size += 1
+        self._size += 1
+        self.cost += waiting.cost
         if first:
-            waiting.start = -1.0
-        else:
-            waiting.start = self._next_start(waiting.user)
-            self._finish[waiting.user] = waiting.start + waiting.cost
-        self._enter(waiting)
-
-    def remove(self, waiting: Waiting[T]) -> None:
-        """Take a job out of the line; harmless if it has left already."""
-        if waiting.gone:
+            lane.again.waiting[waiting] = None
+            waiting._line = lane.again
             return
-        if self._finish.get(waiting.user) == waiting.start + waiting.cost:
-            self._finish[waiting.user] = waiting.start  # what was not used is not charged
-        self._leave(waiting)
-        self._stale += 1
-        if self._stale > 32 and self._stale > self._size:
-            self._sweep()
+        chat_line = lane.chats.get(waiting.chat)
+        if chat_line is None:
+            chat_line = lane.chats[waiting.chat] = _ChatLine(waiting.chat, chat)
+            heapq.heappush(lane.heap, (chat.tag, next(_ticks), chat_line))
+        user_line = chat_line.users.get(waiting.user)
+        if user_line is None:
+            user_line = chat_line.users[waiting.user] = _UserLine(waiting.user, user)
+            heapq.heappush(chat_line.heap, (user.tag, waiting.order, user_line))
+        user_line.append(waiting)
 
-    def hasten(self, waiting: Waiting[T], user: Hashable) -> Waiting[T]:
-        """Let `user` pay for a waiting job that he wants too, if that brings it forward.
+    def remove(self, waiting: W) -> None:
+        """Take a job out of the line; harmless if it has left already."""
+        if waiting._line is not None:
+            self._leave(waiting, self._lanes[waiting.lane])
 
-        Returns:
-            The job's place from now on.
-        """
-        start = self._next_start(user)
-        if waiting.gone or waiting.start <= start:
-            return waiting
-        sooner = Waiting(waiting.item, user, waiting.lane, waiting.cost, waiting.alone, start)
-        self.remove(waiting)
-        self._finish[user] = start + waiting.cost
-        self._enter(sooner)
-        return sooner
-
-    def lanes(self) -> list[Hashable]:
-        """The lanes that hold a job, the lane of the next job first."""
-        heads = []
-        for lane in list(self._lanes):
-            head = self.head(lane)
-            if head is not None:
-                heads.append((head, lane))
-        return [lane for _, lane in sorted(heads, key=lambda pair: pair[0])]
-
-    def take(self, lane: Hashable, most: int) -> list[Waiting[T]]:
-        """The next jobs of a lane, at most `most`, as one batch."""
-        batch: list[Waiting[T]] = []
+    def take(self, lane: Hashable, most: int) -> list[W]:
+        """The next jobs of a lane, at most `most`, as one batch; they are charged for."""
+        batch: list[W] = []
         while len(batch) < most and (head := self.head(lane)) is not None:
             if head.alone and batch:
                 break
-            heapq.heappop(self._lanes[lane])
-            self._virtual = max(self._virtual, head.start)
-            self._leave(head)
+            chat = self._chats[head.chat]
+            user = self._users[head.chat, head.user]
+            if isinstance(head._line, _UserLine):  # a repeated job has been charged already
+                if chat.tag > self._virtual:
+                    self._virtual = chat.tag
+                if user.tag > chat.virtual:
+                    chat.virtual = user.tag
+                chat.tag += head.cost
+                user.tag += head.cost
+                head.charged += head.cost
+            self._leave(head, self._lanes[lane])
             batch.append(head)
             if head.alone:
                 break
         return batch
 
-    def in_order(self) -> list[Waiting[T]]:
-        """All waiting jobs, next first. O(n log n): for positions, not for decisions."""
-        return sorted(w for lane in self._lanes.values() for w in lane if not w.gone)
+    def settle(self, waiting: W, seconds: float) -> None:
+        """Charge a job that has left the line the `seconds` it took, not the expected ones."""
+        difference = seconds - waiting.charged
+        waiting.charged = seconds
+        for account in (
+            self._chats.get(waiting.chat),
+            self._users.get((waiting.chat, waiting.user)),
+        ):
+            if account is not None:
+                account.tag += difference
+        if difference < 0:
+            self._move_forward(waiting.chat, waiting.user)
 
-    def head(self, lane: Hashable) -> Waiting[T] | None:
-        """The next job of a lane."""
-        heap = self._lanes.get(lane, [])
-        while heap and heap[0].gone:
-            heapq.heappop(heap)
-        if not heap:
-            self._lanes.pop(lane, None)
-            return None
-        return heap[0]
+    def hasten(self, waiting: W, chat: Hashable, user: Hashable) -> None:
+        """Let another user pay for a waiting job that he wants too, if that brings it forward."""
+        line = waiting._line
+        if not isinstance(line, _UserLine) or (chat, user) == (waiting.chat, waiting.user):
+            return
+        account = self._users.get((chat, user))
+        if account is not None and account.waiting:
+            return  # it would stand behind his own
+        if line.first is waiting and self._start(chat, user) >= self._start(
+            waiting.chat, waiting.user
+        ):
+            return
+        self.remove(waiting)
+        waiting.chat, waiting.user = chat, user
+        self.push(waiting)
 
-    def _next_start(self, user: Hashable) -> float:
-        return max(self._virtual, self._finish.get(user, 0.0))
+    def lift(self, group: Hashable, seconds: float) -> None:
+        """Let a group of lanes go before others by `seconds` of device time; 0 ends that."""
+        self._lifts[group] = seconds
+        for key, lane in self._lanes.items():
+            if self._group(key) == group:
+                lane.lift = seconds
 
-    def _enter(self, waiting: Waiting[T]) -> None:
-        waiting.order = next(self._order)
-        heapq.heappush(self._lanes[waiting.lane], waiting)
-        self._count[waiting.user] += 1
-        self._size += 1
-        if len(self._finish) > 64 and len(self._finish) > 2 * len(self._count):
-            self._forget_the_absent()
-
-    def _leave(self, waiting: Waiting[T]) -> None:
-        waiting.gone = True
-        self._size -= 1
-        self._count[waiting.user] -= 1
-        if not self._count[waiting.user]:
-            del self._count[waiting.user]
+    def rest(self) -> None:
+        """Nobody waits and nothing runs: nobody owes anything any more."""
         if not self._size:
-            # Nobody waits: the line starts afresh.
-            self._finish.clear()
+            self._chats.clear()
+            self._users.clear()
             self._virtual = 0.0
 
-    def _forget_the_absent(self) -> None:
-        """Drop the tags of users who have nothing in line and whom virtual time has overtaken.
+    # --- looking ----------------------------------------------------------------------------------
 
-        Where that frees little, the oldest debts go too: they are of one job's cost each.
+    def lanes(
+        self, advantage: Callable[[Hashable], float] = lambda lane: 0.0
+    ) -> list[tuple[Hashable, W]]:
+        """The lanes that hold a job, each with its next job, the lane of the next job first.
+
+        `advantage(lane)`: seconds by which a lane goes before others for whoever asks.
         """
-        absent = [user for user in self._finish if user not in self._count]
-        for user in absent:
-            if self._finish[user] <= self._virtual or len(absent) > len(self._count) + 64:
-                del self._finish[user]
+        ahead: list[tuple[Hashable, W]] = []
+        by_chat: dict[Hashable, list[tuple[float, int, float, Hashable, W]]] = {}
+        for key in list(self._lanes):
+            head = self.head(key)
+            if head is None:
+                continue
+            lane = self._lanes[key]
+            if lane.again.waiting:
+                ahead.append((key, head))
+                continue
+            by = lane.lift + advantage(key)
+            tag = self._users[head.chat, head.user].tag - by
+            by_chat.setdefault(head.chat, []).append((tag, head.order, by, key, head))
+        # A chat stands where its best lane stands: an advantage counts against other chats, and
+        # against other users of the same.
+        line: list[tuple[float, float, int, Hashable, W]] = []
+        for chat, places in by_chat.items():
+            places.sort(key=_by_tag)
+            after = -math.inf
+            for tag, order, by, key, head in places:
+                after = max(after, self._chats[chat].tag - by)
+                line.append((after, tag, order, key, head))
+        line.sort(key=lambda place: place[:3])
+        return ahead + [(key, head) for _, _, _, key, head in line]
 
-    def _sweep(self) -> None:
-        """Let go of jobs that were cancelled behind the heads of their lanes."""
-        for lane, heap in list(self._lanes.items()):
-            left = [waiting for waiting in heap if not waiting.gone]
-            if left:
-                heapq.heapify(left)
-                self._lanes[lane] = left
+    def waiting_in(self, lane: Hashable) -> int:
+        """How many jobs of a lane wait."""
+        return self._lanes[lane].size if lane in self._lanes else 0
+
+    def head(self, lane: Hashable) -> W | None:
+        """The next job of a lane."""
+        place = self._lanes.get(lane)
+        if place is None:
+            return None
+        if place.again.waiting:
+            return next(iter(place.again.waiting))  # type: ignore[return-value]
+        while True:
+            key, _, chat = place.heap[0]
+            if key != chat.key or not chat.users:  # it has moved forward, or gone
+                heapq.heappop(place.heap)
+            elif key < chat.account.tag:  # it was served since
+                chat.key = chat.account.tag
+                heapq.heapreplace(place.heap, (chat.key, next(_ticks), chat))
             else:
-                del self._lanes[lane]
-        self._stale = 0
+                return self._head_of_chat(chat)
+
+    def in_order(self) -> list[W]:
+        """All waiting jobs in the order in which they would be served if nobody came.
+
+        O(n log n): for positions, not for decisions. Batches are not looked at: a job may go
+        sooner, to fill one.
+        """
+        by_chat: dict[Hashable, dict[Hashable, list[W]]] = {}
+        again: list[W] = []
+        for lane in self._lanes.values():
+            again += lane.again.waiting  # type: ignore[arg-type]
+            for chat_line in lane.chats.values():
+                users = by_chat.setdefault(chat_line.chat, {})
+                for line in chat_line.users.values():
+                    users.setdefault(line.user, []).extend(line)  # type: ignore[arg-type]
+        keyed: list[tuple[float, int, W]] = []
+        for chat, users in by_chat.items():
+            within: list[tuple[float, int, W]] = []
+            for user, jobs in users.items():
+                tag = self._users[chat, user].tag
+                jobs.sort(key=_order)
+                for job in jobs:
+                    within.append((tag - self._lanes[job.lane].lift, job.order, job))
+                    tag += job.cost
+            within.sort(key=_by_tag)
+            tag = self._chats[chat].tag
+            for _, order, job in within:
+                keyed.append((tag - self._lanes[job.lane].lift, order, job))
+                tag += job.cost
+        keyed.sort(key=_by_tag)
+        again.sort(key=_order)
+        return again + [job for _, _, job in keyed]
+
+    @property
+    def fairness(self) -> float:
+        """Jain's index of what waiting chats have had of their fair shares: 1 is fair, 1/n is not.
+
+        A fair share is how far the virtual time has come since the chat began to wait.
+        """
+        shares = [
+            (chat.tag - chat.joined) / (self._virtual - chat.joined)
+            for chat in self._chats.values()
+            if chat.waiting and self._virtual > chat.joined
+        ]
+        squares = sum(share * share for share in shares)
+        return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
+
+    # --- accounts ---------------------------------------------------------------------------------
+
+    def _start(self, chat: Hashable, user: Hashable) -> tuple[float, float]:
+        """The tags with which a user's next job stands or would stand in line."""
+        chat_tag = user_tag = within = 0.0
+        if (account := self._chats.get(chat)) is not None:
+            chat_tag, within = account.tag, account.virtual
+        if (account := self._users.get((chat, user))) is not None:
+            user_tag = account.tag
+        return max(chat_tag, self._virtual), max(user_tag, within)
+
+    def _enter(self, waiting: W) -> tuple[_Account, _Account]:
+        """Count a job in; the accounts of its chat and its user."""
+        chat = self._chats.get(waiting.chat)
+        if chat is None:
+            chat = self._chats[waiting.chat] = _Account()
+        if not chat.waiting:
+            self._chats_waiting += 1
+            chat.tag = max(chat.tag, self._virtual)
+            chat.joined = chat.tag
+        user = self._users.get((waiting.chat, waiting.user))
+        if user is None:
+            user = self._users[waiting.chat, waiting.user] = _Account()
+            if len(self._users) > 256 and len(self._users) > 4 * self._users_waiting:
+                self._forget_the_absent(keep=user)
+        if not user.waiting:
+            self._users_waiting += 1
+            user.tag = max(user.tag, chat.virtual)
+        chat.waiting += 1
+        user.waiting += 1
+        return chat, user
+
+    def _leave(self, waiting: W, lane: _Lane) -> None:
+        """Count a job out and unlink it."""
+        lane.size -= 1
+        self._size -= 1
+        self.cost = self.cost - waiting.cost if self._size else 0.0
+        if not lane.size:
+            del self._lanes[waiting.lane]
+        chat = self._chats[waiting.chat]
+        user = self._users[waiting.chat, waiting.user]
+        chat.waiting -= 1
+        user.waiting -= 1
+        self._chats_waiting -= not chat.waiting
+        self._users_waiting -= not user.waiting
+        line = waiting._line
+        assert line is not None
+        line.remove(waiting)
+        if isinstance(line, _UserLine) and line.first is None:
+            chat_line = lane.chats[waiting.chat]
+            del chat_line.users[waiting.user]
+            line.key = math.nan  # whatever the heap still holds of it is void
+            if len(chat_line.heap) > 32 and len(chat_line.heap) > 4 * len(chat_line.users):
+                chat_line.heap = [each for each in chat_line.heap if each[0] == each[2].key]
+                heapq.heapify(chat_line.heap)
+            if not chat_line.users:
+                del lane.chats[waiting.chat]
+                chat_line.key = math.nan
+                if len(lane.heap) > 32 and len(lane.heap) > 4 * len(lane.chats):
+                    lane.heap = [each for each in lane.heap if each[0] == each[2].key]
+                    heapq.heapify(lane.heap)
+
+    def _head_of_chat(self, chat: _ChatLine) -> W:
+        while True:
+            key, _, user = chat.heap[0]
+            if key != user.key:
+                heapq.heappop(chat.heap)
+            elif key < user.account.tag:
+                user.key = user.account.tag
+                heapq.heapreplace(chat.heap, (user.key, next(_ticks), user))
+            else:
+                return user.first  # type: ignore[return-value]
+
+    def _move_forward(self, chat: Hashable, user: Hashable) -> None:
+        """A tag has become smaller: tell the heaps (larger ones they find out by themselves)."""
+        for lane in self._lanes.values():
+            chat_line = lane.chats.get(chat)
+            if chat_line is None:
+                continue
+            if chat_line.account.tag < chat_line.key:
+                chat_line.key = chat_line.account.tag
+                heapq.heappush(lane.heap, (chat_line.key, next(_ticks), chat_line))
+            line = chat_line.users.get(user)
+            if line is not None and line.account.tag < line.key:
+                line.key = line.account.tag
+                heapq.heappush(chat_line.heap, (line.key, next(_ticks), line))
+
+    def _forget_the_absent(self, keep: _Account) -> None:
+        """Drop accounts that mean nothing any more; where that frees little, the smallest debts.
+
+        Who does not wait and whom the virtual time has overtaken starts there when he comes back.
+        """
+        absent: list[tuple[float, tuple[Hashable, Hashable]]] = []
+        for key, user in self._users.items():
+            if not user.waiting and user is not keep:
+                absent.append((user.tag - self._chats[key[0]].virtual, key))
+        absent.sort(key=lambda each: each[0])
+        for index, (debt, key) in enumerate(absent):
+            if debt <= 0 or index < len(absent) // 2:
+                del self._users[key]
+        present = {chat for chat, _ in self._users}
+        for chat in [chat for chat, each in self._chats.items() if not each.waiting]:
+            if chat not in present and self._chats[chat].tag <= self._virtual:
+                del self._chats[chat]
+
+
+def _order(job: Waiting) -> int:
+    return job.order
+
+
+def _by_tag(each: tuple[Any, ...]) -> tuple[float, int]:
+    return each[0], each[1]

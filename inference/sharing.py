@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
+from inference.entry import Entry
 from inference.jobs import Done
-from inference.room import Entry
 
 CACHE_BYTES = 32_000_000  # of all remembered results together, pickled
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from inference.entry import Entry
 from inference.jobs import Loading, ModelUnavailable
-from inference.room import Entry
 from inference.tasks import Variant
 from inference.weights import Fetching, WeightsError
 

@@ -3,48 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
 from typing import Any
 
-from inference.jobs import Done, Event, InferenceError, Job, JobCancelled, Token
+from inference.jobs import Done, Event, InferenceError, Job, Token
 
 
 class Ticket:
-    """A place in the queue. Iterate it for events; the last one is `Done`.
+    """A place in the queue. Iterate it for events; the last one is `Done`. One reader at a time.
 
     A slow reader misses nothing that counts: positions and progress are replaced by newer ones,
-    pieces of text are joined.
+    pieces of text are joined. Ten thousand may wait, so a ticket is a few small fields.
 
     Raises, when iterated:
         InferenceError: any outcome but `Done`; see `inference.jobs`.
     """
 
+    __slots__ = ("_error", "_events", "_for_outcome", "_reader", "job", "latest", "over")
+
     def __init__(self, job: Job) -> None:
         self.job = job
         self.latest: Event | None = None
-        self._events: deque[Event] = deque()
+        self.over = False  # whether the outcome is known
+        self._events: list[Event] | None = None  # unread; at most one of a kind
         self._error: InferenceError | None = None
-        self._closed = False
-        self._changed = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
+        self._for_outcome = False  # the reader sleeps until the outcome
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> Ticket:
+        return self
+
+    async def __anext__(self) -> Event:
         while True:
-            while not self._events:
-                if self._error is not None:
-                    raise self._error.with_traceback(None)  # one error may have many readers
-                if self._closed:
-                    return
-                self._changed.clear()
-                await self._changed.wait()
-            yield self._events.popleft()
+            if self._events:
+                return self._events.pop(0)
+            if self._error is not None:
+                raise self._error.with_traceback(None)  # one error may have many readers
+            if self.over:
+                raise StopAsyncIteration
+            await self._change()
 
     async def result(self) -> Any:
         """Wait for the outcome and return the task's result. Raises as iteration does."""
-        async for event in self:
-            if isinstance(event, Done):
-                return event.result
-        raise JobCancelled("the ticket was given back")
+        while not self.over:
+            self._for_outcome = True
+            try:
+                await self._change()
+            finally:
+                self._for_outcome = False
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        self._events = None
+        return self.outcome.result
 
     @property
     def outcome(self) -> Done:
@@ -53,30 +62,46 @@ class Ticket:
             raise RuntimeError("there is no result yet")
         return self.latest
 
-    @property
-    def over(self) -> bool:
-        """Whether the outcome is known."""
-        return self._closed or self._error is not None
-
     def deliver(self, event: Event) -> None:
         """Add an event (the queue does this); nothing follows the outcome."""
         if self.over:
             return
-        if not isinstance(event, Token):
+        kind = type(event)
+        if kind is not Token:
             self.latest = event
-        # At most one event of a kind waits to be read; pieces of text are joined.
-        for earlier in self._events:
-            if type(earlier) is type(event):
-                self._events.remove(earlier)
-                if isinstance(earlier, Token) and isinstance(event, Token):
-                    event = Token(earlier.text + event.text)
-                break
-        self._events.append(event)
-        self._closed = isinstance(event, Done)
-        self._changed.set()
+        if self._events:
+            for index, earlier in enumerate(self._events):
+                if type(earlier) is kind:
+                    del self._events[index]
+                    if isinstance(earlier, Token) and isinstance(event, Token):
+                        event = Token(earlier.text + event.text)
+                    break
+            self._events.append(event)
+        else:
+            self._events = [event]
+        if kind is Done:
+            self.over = True
+            self._wake()
+        elif not self._for_outcome:
+            self._wake()
 
     def fail(self, error: InferenceError) -> None:
         """Give the job an outcome other than `Done`; harmless after the first outcome."""
         if not self.over:
             self._error = error
-            self._changed.set()
+            self.over = True
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def _change(self) -> None:
+        """Sleep until something is there."""
+        if self._reader is not None:
+            raise RuntimeError("a ticket has one reader")
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None

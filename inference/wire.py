@@ -1,105 +1,162 @@
-"""What the queue and a worker process say to each other, over a socket pair.
+"""What the queue and a worker say to each other, and how it travels over a socket pair.
 
 Both ends are ours, so pickle is safe here. The queue's end never blocks the event loop; the
-worker's end reads in a thread of its own, so that a cancellation is seen between two steps however
-long a batch takes.
+worker's end looks at its socket between two steps.
 
 Payloads and results travel *sealed*: pickled by themselves, one by one. So a payload that does not
-pickle is its submitter's mistake alone, a result that does not unpickle harms no other job, and
-megabytes are not copied once more into the frame around them.
+pickle is its submitter's mistake alone, and a result that does not unpickle harms no other job.
+Pictures in them are not copied on the way to the socket.
+
+A message is a tuple, a frame is a list of messages.
 
 Queue → worker
-    ("run", session, variant, files, {job: sealed payload})   begin, or join a running session
+    ("model", key, variant, files)          what "run" means by key; again when the files changed
+    ("run", session, key, [job, …], [sealed payload, …], kind)   begin, or join a running session;
+                                            kind: "short", "long" or "stream" (`Task.kind`)
     ("cancel", job)
     ("stop",)
-Worker → queue (a frame holds a list of these)
-    ("ready", device)
-    ("loading", variant name)          the jobs of its sessions wait for the model
+Worker → queue
+    ("ready", device, budget)               once after birth; bytes that models may occupy
+    ("loading", key)                        the jobs of its sessions wait for the model
+    ("loaded", key, seconds)
+    ("evicted", key)
     ("started", session, [job, …])
     ("event", job, Progress | Token)
-    ("result", job, sealed value, seconds)
-    ("error", job, exception)
-    ("dropped", job)                   the answer to "cancel", whatever had become of the job
-    ("failed", session, [job, …], exception)   the whole batch fell over, nobody knows whose fault
-    ("end", session)                   nothing is left of it
+    ("result", job, sealed value, seconds)  seconds: the job's share of the device's time
+    ("error", job, exception, seconds)
+    ("dropped", job, seconds)               the answer to "cancel", whatever had become of the job
+    ("failed", session, [job, …], exception, seconds)   the batch fell over, nobody knows whose
+                                            fault it was; seconds: the share of each
+    ("end", session, seconds, jobs, peak)   nothing is left of it: device seconds in all, how many
+                                            jobs it had, bytes it needed beside the models (0: who
+                                            knows)
 
-On the wire a frame is: length of the body, number of sealed parts, their lengths, body, parts.
+On the wire a frame is: length of the body, number of buffers, their lengths, body, buffers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import pickle
+import select
 import socket
 import struct
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _HEAD = struct.Struct("!QI")
 _LENGTH = struct.Struct("!Q")
-Frame = Any
-Sealed = pickle.PickleBuffer | bytes
+LARGE = 1 << 16  # bytes from which on a field travels beside the pickle instead of inside it
+CHUNK = 1 << 18  # bytes handed to, or asked of, the system at once
+
+Message = tuple[Any, ...]
+Sealed = bytes | tuple[Any, ...]  # a pickle; or a pickle and the `PickleBuffer`s that belong to it
 
 
 def seal(value: Any) -> Sealed:
     """The value, pickled. Raises whatever its classes raise when they do not pickle."""
-    return pickle.PickleBuffer(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL))
+    names = _bytes_fields(type(value))
+    if names and any(
+        isinstance(field := getattr(value, name), bytes) and len(field) >= LARGE for name in names
+    ):
+        parts: list[pickle.PickleBuffer] = []
+        body = pickle.dumps(_Apart(value), protocol=5, buffer_callback=parts.append)
+        return (body, *parts)
+    return pickle.dumps(value, protocol=5)
 
 
 def unseal(sealed: Sealed) -> Any:
     """The value again. Raises whatever its classes raise when they do not unpickle."""
-    return pickle.loads(sealed)  # noqa: S301 (our own other process wrote it)
+    if isinstance(sealed, bytes):
+        return pickle.loads(sealed)  # noqa: S301 (our own other process wrote it)
+    body, *parts = sealed
+    return pickle.loads(body, buffers=parts)  # noqa: S301 (likewise)
 
 
 def size_of(sealed: Sealed) -> int:
     """Bytes of a sealed value."""
-    with memoryview(sealed) as view:
-        return view.nbytes
+    if isinstance(sealed, bytes):
+        return len(sealed)
+    return sum(memoryview(part).nbytes for part in sealed)
 
 
-def pack(frame: Frame) -> list[bytes | memoryview]:
-    """The bytes of a frame, in pieces; sealed parts are not copied."""
-    sealed: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(frame, protocol=5, buffer_callback=sealed.append)
-    parts = [part.raw() for part in sealed]
+_fields_of: dict[type, tuple[str, ...]] = {}
+
+
+def _bytes_fields(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass that may hold a picture."""
+    names = _fields_of.get(kind)
+    if names is None:
+        names = _fields_of[kind] = _find_bytes_fields(kind)
+    return names
+
+
+def _find_bytes_fields(kind: type) -> tuple[str, ...]:
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    return tuple(each.name for each in dataclasses.fields(kind) if each.type in (bytes, "bytes"))
+
+
+class _Apart:
+    """Pickles as a dataclass instance whose large `bytes` are buffers, taken as they are."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __reduce__(self) -> Any:
+        state = {each.name: getattr(self._value, each.name) for each in _fields(self._value)}
+        for name, field in state.items():
+            if isinstance(field, bytes) and len(field) >= LARGE:
+                state[name] = pickle.PickleBuffer(field)
+        return _rebuild, (type(self._value), state)
+
+
+def _fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(value)
+
+
+def _rebuild(kind: Any, state: dict[str, Any]) -> Any:
+    """The instance, without calling its `__init__` (as unpickling does)."""
+    value = kind.__new__(kind)
+    for name, field in state.items():
+        if isinstance(field, memoryview | pickle.PickleBuffer):
+            field = bytes(field)
+        object.__setattr__(value, name, field)
+    return value
+
+
+def pack(frame: list[Message]) -> list[bytes | memoryview]:
+    """The bytes of a frame, in pieces; buffers are not copied."""
+    buffers: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(frame, protocol=5, buffer_callback=buffers.append)
+    if not buffers:
+        return [_HEAD.pack(len(body), 0) + body]
+    parts = [buffer.raw() for buffer in buffers]
     lengths = b"".join(_LENGTH.pack(part.nbytes) for part in parts)
     return [_HEAD.pack(len(body), len(parts)) + lengths + body, *parts]
 
 
-class LoopEnd(asyncio.Protocol):
-    """The queue's end: frames arrive by callback, `send` never blocks."""
+class Unpacker:
+    """Turns a stream of bytes into frames."""
 
-    def __init__(self, received: Callable[[Frame], None], lost: Callable[[], None]) -> None:
-        self._received = received
-        self._lost = lost
+    def __init__(self) -> None:
         self._buffer = bytearray()
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
+    def feed(self, data: bytes) -> Iterator[list[Message]]:
+        """The frames that `data` completes."""
+        buffer = self._buffer
+        buffer += data
         start = 0
-        while (end := _end_of_frame(self._buffer, start)) is not None:
-            frame = _unpack(self._buffer, start)
-            start = end
-            self._received(frame)
-        if start:
-            del self._buffer[:start]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost()
-
-    def send(self, frame: Frame) -> None:
-        if self._transport and not self._transport.is_closing():
-            for part in pack(frame):
-                self._transport.write(part)
-
-    def close(self) -> None:
-        if self._transport:
-            self._transport.abort()
+        try:
+            while (end := _end_of_frame(buffer, start)) is not None:
+                frame = _unpack(buffer, start)
+                start = end
+                yield frame
+        finally:
+            if start:
+                del buffer[:start]
 
 
 def _end_of_frame(buffer: bytearray, start: int) -> int | None:
@@ -116,44 +173,102 @@ def _end_of_frame(buffer: bytearray, start: int) -> int | None:
     return end if len(buffer) >= end else None
 
 
-def _unpack(buffer: bytearray, start: int) -> Frame:
+def _unpack(buffer: bytearray, start: int) -> list[Message]:
     """The frame that begins at `start`; all of it must be there."""
     body, count = _HEAD.unpack_from(buffer, start)
     lengths = start + _HEAD.size
     position = lengths + count * _LENGTH.size
     with memoryview(buffer) as view:
-        pickled = bytes(view[position : position + body])
-        position += body
         parts = []
+        end = position + body
         for index in range(count):
             (length,) = _LENGTH.unpack_from(buffer, lengths + index * _LENGTH.size)
-            parts.append(bytes(view[position : position + length]))
-            position += length
-    return pickle.loads(pickled, buffers=parts)  # noqa: S301 (our own worker)
+            parts.append(bytes(view[end : end + length]))
+            end += length
+        with view[position : position + body] as pickled:
+            frame: list[Message] = pickle.loads(pickled, buffers=parts)  # noqa: S301 (our own)
+    return frame
+
+
+class LoopEnd(asyncio.Protocol):
+    """The queue's end: frames arrive by callback, `send` never blocks."""
+
+    def __init__(self, heard: Callable[[list[Message]], None], lost: Callable[[], None]) -> None:
+        self._heard = heard
+        self._lost = lost
+        self._unpacker = Unpacker()
+        self._transport: asyncio.Transport | None = None
+        self._backlog: deque[memoryview] = deque()  # what the system has not taken yet
+        self._paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # The transport copies what it cannot send at once; it gets megabytes in small helpings.
+        transport.set_write_buffer_limits(high=CHUNK)
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._unpacker.feed(data):
+            self._heard(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._backlog.clear()
+        self._lost()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        assert self._transport is not None
+        while self._backlog and not self._paused:
+            helping = self._backlog.popleft()
+            self._transport.write(helping)
+
+    def send(self, message: Message) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        for piece in pack([message]):
+            if not self._paused and not self._backlog and len(piece) <= CHUNK:
+                self._transport.write(piece)
+            else:
+                view = memoryview(piece)
+                self._backlog.extend(view[at : at + CHUNK] for at in range(0, len(view), CHUNK))
+        if self._backlog and not self._paused:
+            self.resume_writing()
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.abort()
 
 
 class WorkerEnd:
-    """The worker's end of the socket pair: blocking, one reader thread, one writer."""
+    """The worker's end of the socket pair. Used from one thread."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(True)
         self._socket = end
-        self._file = end.makefile("rb")
+        self._unpacker = Unpacker()
 
-    def receive(self) -> Frame:
-        """The next frame. Raises EOFError when the queue has gone."""
-        body, count = _HEAD.unpack(self._read(_HEAD.size))
-        lengths = [_LENGTH.unpack(self._read(_LENGTH.size))[0] for _ in range(count)]
-        pickled = self._read(body)
-        parts = [self._read(length) for length in lengths]
-        return pickle.loads(pickled, buffers=parts)  # noqa: S301 (our own main process)
+    def receive(self, wait: bool) -> list[Message]:
+        """All messages that have arrived; at least one if `wait`.
 
-    def send(self, frame: Frame) -> None:
-        for part in pack(frame):
-            self._socket.sendall(part)
+        Raises:
+            EOFError: the queue has gone.
+        """
+        messages: list[Message] = []
+        while (wait and not messages) or select.select([self._socket], [], [], 0)[0]:
+            try:
+                data = self._socket.recv(CHUNK)
+            except OSError as error:
+                raise EOFError from error
+            if not data:
+                raise EOFError
+            for frame in self._unpacker.feed(data):
+                messages += frame
+        return messages
 
-    def _read(self, length: int) -> bytes:
-        data = self._file.read(length)
-        if len(data) < length:
-            raise EOFError
-        return data
+    def send(self, messages: list[Message]) -> None:
+        """Raises OSError when the queue has gone."""
+        for piece in pack(messages):
+            self._socket.sendall(piece)

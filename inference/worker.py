@@ -1,11 +1,15 @@
-"""A worker process: it owns a device and the models on it, and steps their sessions in turn.
+"""A worker: it owns a device and the models on it, and steps their sessions in turn.
 
-It is spawned, never forked (CUDA does not survive a fork), holds no queue of its own, and ends when
-its socket does. One thread reads messages; the main thread computes. Each round of the loop
+It holds no queue of its own. As a process it is spawned, never forked (CUDA does not survive a
+fork), and ends with its parent. One thread does everything, in rounds:
 
-1. takes in what has arrived (new batches, cancellations),
-2. gives every session one step, so that short work overtakes long work within one step's time,
-3. sends all that came of it in one frame.
+1. take in what has arrived (new batches, cancellations),
+2. give one session one step,
+3. send all that came of it in one frame.
+
+Whose step it is: that of the session which has had the least time for its share. Long work gets
+`LONG_SHARE` of the device while there is short work beside it; who has just come is next, so short
+work overtakes long work within one step's time.
 """
 
 from __future__ import annotations
@@ -14,9 +18,9 @@ import faulthandler
 import gc
 import importlib
 import logging
+import multiprocessing
 import os
 import pickle
-import queue
 import signal
 import socket
 import sys
@@ -27,14 +31,24 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from inference.jobs import InferenceError, ModelFailed, ModelUnavailable, OutOfMemory
+from inference.jobs import (
+    InferenceError,
+    ModelFailed,
+    ModelUnavailable,
+    OutOfMemory,
+    TooLargeForDevice,
+)
 from inference.model import JobId, Model, Result, Session
-from inference.tasks import Variant
-from inference.wire import Frame, Sealed, WorkerEnd, seal, unseal
+from inference.tasks import Kind, Variant
+from inference.wire import Message, Sealed, WorkerEnd, seal, unseal
 
 log = logging.getLogger(__name__)
+
+LONG_SHARE = 0.25  # of the device for long work, while there is short work beside it
+SOON = 0.005  # seconds: what a model answers in less needs no word that it has begun
+DEVICE_LOST = 70  # exit code of a worker whose device can no longer be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +69,23 @@ class WorkerOptions:
 
 
 def main(end: socket.socket, options: WorkerOptions) -> None:
-    """The process's entry point."""
+    """A worker process's entry point."""
     # When to stop is the main process's business; it says so, or its end of the socket closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     _redirect_output(options.log_file)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     Worker(WorkerEnd(end), options).run()
+
+
+def _end_with_parent() -> None:
+    """Models in the middle of a step are nobody's any more when the main process has gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _redirect_output(log_file: Path | None) -> None:
@@ -75,137 +98,174 @@ def _redirect_output(log_file: Path | None) -> None:
     os.dup2(2, 1)
 
 
-class Worker:
-    """The loop of one worker process."""
+class End(Protocol):
+    """The worker's end of whatever connects it with the queue."""
 
-    def __init__(self, end: WorkerEnd, options: WorkerOptions) -> None:
+    def receive(self, wait: bool) -> list[Message]:
+        """All messages that have arrived; at least one if `wait`.
+
+        Raises:
+            EOFError: the queue has gone.
+        """
+
+    def send(self, messages: list[Message]) -> None: ...
+
+
+class Worker:
+    """The loop of one worker."""
+
+    def __init__(self, end: End, options: WorkerOptions) -> None:
         self._end = end
         self._options = options
-        self._inbox: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-        self._outbox: list[Frame] = []
-        self._models: OrderedDict[str, tuple[Model, Variant]] = OrderedDict()  # least used first
+        self._outbox: list[Message] = []
+        self._known: dict[str, tuple[Variant, Mapping[str, Path]]] = {}
+        self._models: OrderedDict[str, Model] = OrderedDict()  # least recently used first
         self._sessions: dict[int, _Running] = {}
+        self._last_step: dict[str, float] = {}  # seconds, by model
         self._device = ""
 
     def run(self) -> None:
-        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        """Serve until told to stop, or until the queue has gone."""
         for module in self._options.preload:
-            # Seconds that the first job need not wait; and a torch that does not import is a death
-            # at birth, which the supervisor answers more and more slowly.
             importlib.import_module(module)
         self._device = choose_device(self._options.device)
-        self._say("ready", self._device)
+        self._say("ready", self._device, self._budget)
         self._flush()
-        while True:
-            for message in self._arrived():
-                if message[0] == "stop":
-                    self._close()
-                    return
-                self._take_in(message)
-            self._flush()
-            for number in list(self._sessions):
-                self._step(number)
-            self._flush()
-
-    def _read(self) -> None:
         try:
             while True:
-                self._inbox.put(self._end.receive())
-        except (EOFError, OSError):
-            # The main process has gone; models in the middle of a step are nobody's any more.
-            os._exit(0)
+                for message in self._end.receive(wait=not self._sessions):
+                    if message[0] == "stop":
+                        return
+                    self._take_in(message)
+                if self._sessions:
+                    self._step(self._next())
+                self._flush()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            self._close()
 
-    def _arrived(self) -> list[Frame]:
-        """All messages that are there; waits for one when there is nothing to compute."""
-        messages = [] if self._sessions else [self._inbox.get()]
-        while not self._inbox.empty():
-            messages.append(self._inbox.get())
-        return messages
+    @property
+    def _budget(self) -> int:
+        return self._options.memory_budget or default_budget(self._device)
 
-    def _take_in(self, message: Frame) -> None:
+    def _take_in(self, message: Message) -> None:
         match message:
-            case ("run", session, variant, files, sealed):
-                self._begin(session, variant, files, self._unsealed(sealed))
+            case ("run", session, key, jobs, sealed, kind):
+                self._begin(session, key, self._unsealed(jobs, sealed), kind)
             case ("cancel", job):
+                seconds = 0.0
                 for running in self._sessions.values():
-                    running.cancel(job)
-                self._say("dropped", job)
+                    seconds += running.cancel(job)
+                self._say("dropped", job, seconds)
+            case ("model", key, variant, files):
+                self._known[key] = (variant, files)
 
-    def _unsealed(self, sealed: Mapping[JobId, Sealed]) -> dict[JobId, Any]:
+    def _unsealed(self, jobs: list[JobId], payloads: list[Sealed]) -> dict[JobId, Any]:
         """The payloads that can be read; a job whose payload cannot fails here."""
         batch = {}
-        for job, payload in sealed.items():
+        for job, payload in zip(jobs, payloads, strict=True):
             try:
                 batch[job] = unseal(payload)
             except Exception as error:  # noqa: BLE001 (unpickling runs the payload's own code)
-                self._say("error", job, portable(error))
+                self._say("error", job, portable(error), 0.0)
         return batch
 
-    def _begin(
-        self, number: int, variant: Variant, files: Mapping[str, Path], batch: dict[JobId, Any]
-    ) -> None:
+    def _begin(self, number: int, key: str, batch: dict[JobId, Any], kind: Kind) -> None:
         if not batch:
             if number not in self._sessions:
-                self._say("end", number)
+                self._say("end", number, 0.0, 0, 0)
             return
+        variant = self._known[key][0]
         try:
-            model = self._model(variant, files)
+            model = self._model(key)
         except Exception as error:  # a model's load may raise anything
             log.exception("%s does not load", variant.name)
-            failure = ModelUnavailable(f"{variant.name}: {type(error).__name__}: {error}")
+            failure: InferenceError = ModelUnavailable(
+                f"{variant.name}: {type(error).__name__}: {error}"
+            )
+            if isinstance(error, TooLargeForDevice):
+                failure = error
             for job in batch:
-                self._say("error", job, failure)
+                self._say("error", job, failure, 0.0)
             if number not in self._sessions:
-                self._say("end", number)
+                self._say("end", number, 0.0, 0, 0)
             return
-        # Out before any code of the model's own: it may take long, or hang, and the job's time runs
-        # from here.
         self._say("started", number, list(batch))
-        self._flush()
+        if self._last_step.get(key, SOON) >= SOON:
+            # Out before any code of the model's own: it may take long, or hang.
+            self._flush()
         running = self._sessions.get(number)
         try:
             if running:
                 running.admit(batch)
             else:
-                self._sessions[number] = _Running(model.start(batch), set(batch), len(batch))
+                running = _Running(key, kind, model.start(batch), batch)
+                running.had = min((each.had for each in self._sessions.values()), default=0.0)
+                self._sessions[number] = running
         except Exception as error:
             # Those who are in the session already have nothing to do with it.
             log.exception("session %d takes no newcomers", number)
-            self._say("failed", number, list(batch), portable(error))
-            if not running:
-                self._say("end", number)
+            self._say("failed", number, list(batch), portable(error), 0.0)
+            if number not in self._sessions:
+                self._say("end", number, 0.0, 0, 0)
 
-    def _model(self, variant: Variant, files: Mapping[str, Path]) -> Model:
-        key = f"{variant.entry} {variant.name}"
-        if key not in self._models:
-            self._say("loading", variant.name)
+    def _model(self, key: str) -> Model:
+        """The model of a key, loaded; it is now the last one to be evicted."""
+        model = self._models.get(key)
+        if model is None:
+            variant, files = self._known[key]
+            self._say("loading", key)
             self._flush()
-            self._make_room(variant.memory)
+            self._make_room(variant)
+            began = time.perf_counter()
             module, _, name = variant.entry.partition(":")
-            model: Model = getattr(importlib.import_module(module), name)(
-                {**variant.options, "threads": self._options.threads}, files
-            )
-            started = time.perf_counter()
+            options = {**variant.options, "threads": self._options.threads}
+            model = getattr(importlib.import_module(module), name)(options, files)
+            assert isinstance(model, Model)
             model.load(self._device)
-            log.info("%s loaded in %.1f s", variant.name, time.perf_counter() - started)
-            self._models[key] = (model, variant)
+            self._models[key] = model
+            seconds = time.perf_counter() - began
+            log.info("%s loaded in %.1f s", variant.name, seconds)
+            self._say("loaded", key, seconds)
         self._models.move_to_end(key)
-        return self._models[key][0]
+        return model
 
-    def _make_room(self, wanted: int) -> None:
-        """Evict the least recently used models until `wanted` bytes fit the budget."""
-        budget = self._options.memory_budget or default_budget(self._device)
-        if wanted > budget:
-            raise MemoryError(f"needs {wanted} bytes, the budget is {budget}")
-        while self._models and sum(v.memory for _, v in self._models.values()) + wanted > budget:
-            if self._sessions:
-                return  # somebody may be using it; the device decides
-            key, (model, _) = next(iter(self._models.items()))
-            model.close()
-            del self._models[key], model
-            gc.collect()  # networks hold themselves in circles
-            _empty_cuda_cache()
-            log.info("%s evicted", key)
+    def _make_room(self, variant: Variant) -> None:
+        """Evict the least recently used models until a variant fits into the budget.
+
+        The queue begins nothing here that does not fit beside the models in use.
+        """
+        budget = self._budget
+        if variant.memory > budget:
+            raise TooLargeForDevice(variant.name, variant.memory, budget)
+        in_use = {running.key for running in self._sessions.values()}
+        for key in list(self._models):
+            taken = sum(self._known[each][0].memory for each in self._models)
+            if taken + variant.memory <= budget:
+                return
+            if key not in in_use:
+                self._evict(key)
+
+    def _evict(self, key: str) -> None:
+        self._models.pop(key).close()
+        gc.collect()  # networks hold themselves in circles
+        _empty_cuda_cache()
+        self._say("evicted", key)
+        log.info("%s evicted", key)
+
+    def _next(self) -> int:
+        """The session whose step is next. Short ones go one after another, as they came."""
+        best, least = -1, float("inf")
+        short = False
+        for number, running in self._sessions.items():
+            if running.kind == "short":
+                if short:
+                    continue
+                short = True
+            if running.had < least:
+                best, least = number, running.had
+        return best
 
     def _step(self, number: int) -> None:
         running = self._sessions[number]
@@ -214,78 +274,138 @@ class Worker:
             try:
                 events = list(running.session.step())
             except Exception as error:  # noqa: BLE001 (model code)
-                self._session_failed(number, error)
+                self._session_failed(number, error, time.perf_counter() - began)
                 return
-            running.seconds += time.perf_counter() - began
+            self._last_step[running.key] = took = time.perf_counter() - began
+            running.spend(took)
             for job, event in events:
                 self._tell(running, job, event)
         if not running.session.jobs:
-            for job in running.open:
-                self._say("error", job, ModelFailed("the session ended without an outcome"))
+            for job, seconds in running.spent.items():
+                lost = ModelFailed("the session ended without an outcome")
+                self._say("error", job, lost, seconds)
             running.session.close()
             del self._sessions[number]
-            self._say("end", number)
+            self._say("end", number, running.seconds, running.size, running.peak)
 
     def _tell(self, running: _Running, job: JobId, event: Any) -> None:
         """Pass on what a step brought for a job."""
-        match event:
-            case Result():
-                running.open.discard(job)
-                try:
-                    sealed = seal(event.value)
-                except Exception as error:  # noqa: BLE001 (pickling runs the result's own code)
-                    self._say("error", job, portable(error))
-                else:
-                    share = running.seconds / max(1, running.size)
-                    self._say("result", job, sealed, share)
-            case BaseException():
-                running.open.discard(job)
-                self._say("error", job, portable(event))
-            case _:
-                self._say("event", job, event)
+        if isinstance(event, Result):
+            seconds = running.spent.pop(job, 0.0)
+            try:
+                sealed = seal(event.value)
+            except Exception as error:  # noqa: BLE001 (pickling runs the result's own code)
+                self._say("error", job, portable(error), seconds)
+            else:
+                self._say("result", job, sealed, seconds)
+        elif isinstance(event, BaseException):
+            self._say("error", job, portable(event), running.spent.pop(job, 0.0))
+        else:
+            self._say("event", job, event)
 
-    def _session_failed(self, number: int, error: Exception) -> None:
+    def _session_failed(self, number: int, error: Exception, seconds: float) -> None:
         """A step raised: all that is left of the session fails with it."""
         running = self._sessions.pop(number)
         log.error("session %d failed", number, exc_info=error)
+        running.spend(seconds)
         running.session.close()
-        self._say("failed", number, list(running.open), portable(error))
-        self._say("end", number)
+        failure = portable(error)
+        share = running.seconds / max(1, running.size)
+        self._say("failed", number, list(running.spent), failure, share)
+        self._say("end", number, 0.0, 0, 0)
+        if isinstance(failure, OutOfMemory):
+            in_use = {each.key for each in self._sessions.values()} | {running.key}
+            for key in [key for key in self._models if key not in in_use]:
+                self._evict(key)
         _empty_cuda_cache()
+        if device_is_lost(error):
+            self._flush()
+            log.error("the device can no longer be used by this process")
+            os._exit(DEVICE_LOST)
 
     def _say(self, *message: Any) -> None:
         self._outbox.append(message)
 
     def _flush(self) -> None:
         if self._outbox:
-            self._end.send(self._outbox)
-            self._outbox = []
+            outbox, self._outbox = self._outbox, []
+            self._end.send(outbox)
 
     def _close(self) -> None:
         for running in self._sessions.values():
             running.session.close()
-        for model, _ in self._models.values():
+        for model in self._models.values():
             model.close()
 
 
-@dataclass(slots=True)
 class _Running:
-    """A session, the jobs it owes an outcome, how many it has had, and the seconds they cost."""
+    """A session and the device time it has had.
 
-    session: Session
-    open: set[JobId]
-    size: int
-    seconds: float = 0.0
+    `spent`: seconds of each job that it owes an outcome. `size`: the jobs it has had. `had`:
+    seconds by its share of the device (see `LONG_SHARE`), from where others were when it came.
+    """
+
+    __slots__ = ("_base", "had", "key", "kind", "seconds", "session", "size", "spent", "weight")
+
+    def __init__(self, key: str, kind: Kind, session: Session, batch: Mapping[JobId, Any]) -> None:
+        self.key = key
+        self.kind = kind
+        self.session = session
+        self.spent = dict.fromkeys(batch, 0.0)
+        self.size = len(batch)
+        self.seconds = 0.0
+        self.had = 0.0
+        self.weight = LONG_SHARE if kind == "long" else 1 - LONG_SHARE
+        self._base = _reset_peak()
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
         self.session.admit(batch)
-        self.open |= set(batch)
+        self.spent |= dict.fromkeys(batch, 0.0)
         self.size += len(batch)
 
-    def cancel(self, job: JobId) -> None:
-        if job in self.open:
-            self.open.discard(job)
-            self.session.cancel(job)
+    def cancel(self, job: JobId) -> float:
+        """Let go of a job, if it is here; the seconds it has had."""
+        if job not in self.spent:
+            return 0.0
+        self.session.cancel(job)
+        return self.spent.pop(job)
+
+    def spend(self, seconds: float) -> None:
+        """A step took `seconds`, for all jobs alike."""
+        self.seconds += seconds
+        self.had += seconds / self.weight
+        share = seconds / max(1, len(self.spent))
+        for job in self.spent:
+            self.spent[job] += share
+
+    @property
+    def peak(self) -> int:
+        """Bytes of the device's memory that it needed beside the models; 0: unknown."""
+        return max(0, _peak() - self._base)
+
+
+def _reset_peak() -> int:
+    """Begin to watch for the highest use of the device's memory; bytes in use now."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    torch.cuda.reset_peak_memory_stats()
+    return int(torch.cuda.memory_allocated())
+
+
+def _peak() -> int:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    return int(torch.cuda.max_memory_allocated())
+
+
+def device_is_lost(error: BaseException) -> bool:
+    """Whether CUDA refuses this process from now on, as after a failed device-side assertion."""
+    text = str(error)
+    return (type(error).__name__ == "AcceleratorError" or "CUDA error" in text) and (
+        "out of memory" not in text
+    )
 
 
 def portable(error: BaseException) -> InferenceError:

@@ -49,6 +49,10 @@ class Link(Protocol):
 class Engine(Protocol):
     """Brings workers to life."""
 
+    @property
+    def elastic(self) -> bool:
+        """Whether there may be more devices later, so that asking again makes sense."""
+
     async def devices(self, room: str) -> Sequence[str]:
         """The devices on which the room's workers belong now, one worker each.
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["short", "long", "stream"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,10 @@ def _no_key(payload: Any) -> Hashable:
     return None
 
 
+def _one_unit(payload: Any) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What the queue must know of a task without loading its model.
@@ -43,6 +49,8 @@ class Task:
     `batch_key(payload)`: only payloads with equal keys may share a batch (None: all may).
     `share_key(payload)`: payloads with equal keys have equal results, so one run answers all;
         None means "never share" (unseeded sampling).
+    `units(payload)`: how much work a job is, where jobs differ (training steps, tokens): the queue
+        learns what a unit costs.
     `room`: which worker process serves it; text streams live apart from "compute" so that a
         crash there spares them.
     `long`: work of many seconds (training, search); it may be overtaken between its steps.
@@ -58,6 +66,12 @@ class Task:
     timeout: float = 120.0
     batch_key: Callable[[Any], Hashable] = _no_key
     share_key: Callable[[Any], Hashable] = _no_key
+    units: Callable[[Any], float] = _one_unit
+
+    @property
+    def kind(self) -> Kind:
+        """How a worker treats its sessions: in turn, in the background, or open to newcomers."""
+        return "stream" if self.continuous else "long" if self.long else "short"
 
     def variant(self, profile: str) -> Variant:
         """The checkpoint of a profile; `full` falls back on `embedded` where both are the same."""

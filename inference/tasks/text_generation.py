@@ -43,6 +43,10 @@ def _share_key(payload: TextInput) -> Hashable:
     return payload if payload.seed is not None or payload.temperature == 0 else None
 
 
+def _units(payload: TextInput) -> float:
+    return payload.max_tokens
+
+
 TASK = Task(
     name="text-generation",
     room="text",
@@ -88,4 +92,5 @@ TASK = Task(
         ),
     },
     share_key=_share_key,
+    units=_units,
 )

@@ -98,6 +98,10 @@ def _share_key(payload: XorInput) -> XorInput:
     return payload  # the seed is part of it
 
 
+def _units(payload: XorInput) -> float:
+    return payload.steps
+
+
 TASK = Task(
     name="xor",
     variants={
@@ -112,4 +116,5 @@ TASK = Task(
     long=True,
     timeout=120,
     share_key=_share_key,
+    units=_units,
 )

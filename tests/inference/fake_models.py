@@ -179,4 +179,5 @@ def job(task_name: str, payload: Any, user: str = "t:ada", **settings: Any) -> J
 
 def queue(**options: Any) -> InferenceQueue:
     """A queue over these tasks; CPU, so that its workers need not look for a GPU."""
-    return InferenceQueue(NoWeights(), QueueOptions(device="cpu", tasks=TASKS, **options))
+    options.setdefault("devices", ("cpu",))
+    return InferenceQueue(NoWeights(), QueueOptions(tasks=TASKS, **options))

@@ -1,4 +1,4 @@
-"""The main process's view of one worker process: start it, talk to it, replace it when it dies."""
+"""Workers as processes of this machine: start them, talk to them, replace them when they die."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
+import os
+import re
 import socket
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 from inference import worker
-from inference.wire import Frame, LoopEnd
+from inference.engines import Heard, Lost
+from inference.wire import LoopEnd, Message
 
 log = logging.getLogger(__name__)
 
@@ -22,18 +27,52 @@ BIRTH_LIMIT = 300.0  # seconds until a new worker must be ready (importing torch
 STOP_GRACE = 3.0  # seconds a worker has to end by itself
 
 
-class Supervisor:
-    """Keeps one worker process alive.
+class ProcessEngine:
+    """`inference.engines.Engine` on this machine.
 
-    `heard(frame)` is called in the loop for every frame; `lost(reason)` once for every death.
+    `devices`: torch device strings or "auto"; none: every GPU there is, else whatever a worker
+    finds. `workers` in a room: the devices in turn; 0: one for each device.
     """
 
-    def __init__(
-        self,
-        options: worker.WorkerOptions,
-        heard: Callable[[Frame], None],
-        lost: Callable[[str], None],
-    ) -> None:
+    elastic = False
+
+    def __init__(self, devices: Sequence[str] = (), workers: int = 0) -> None:
+        if not devices or list(devices) == ["auto"]:
+            devices = found_devices()
+        self._devices = tuple(islice(cycle(devices), workers or len(devices)))
+
+    async def devices(self, room: str) -> Sequence[str]:
+        return self._devices
+
+    def open(self, options: worker.WorkerOptions, heard: Heard, lost: Lost) -> Supervisor:
+        return Supervisor(options, heard, lost)
+
+    async def close(self) -> None:
+        """There is nothing to leave."""
+
+
+def found_devices() -> tuple[str, ...]:
+    """A device for each NVIDIA GPU that this process may use, without asking torch.
+
+    The first (and a machine that has none) is "auto": the worker asks torch and may come to
+    another decision.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        count = len([each for each in visible.split(",") if each.strip() not in ("", "-1")])
+    else:
+        count = sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in _device_files())
+    return ("auto", *(f"cuda:{number}" for number in range(1, count)))
+
+
+def _device_files() -> list[Path]:
+    return list(Path("/dev").glob("nvidia*"))
+
+
+class Supervisor:
+    """Keeps one worker process alive: `inference.engines.Link` over a socket pair."""
+
+    def __init__(self, options: worker.WorkerOptions, heard: Heard, lost: Lost) -> None:
         self._options = options
         self._on_frame = heard
         self._on_lost = lost
@@ -42,7 +81,6 @@ class Supervisor:
         self._closing = False
         self._deaths_at_birth = 0
         self.ready = False
-        self.device = ""
         self._task = asyncio.create_task(self._open(), name=f"worker {options.room}")
 
     @property
@@ -54,7 +92,7 @@ class Supervisor:
         """It has died several times in a row before it was ready."""
         return self._deaths_at_birth >= HOPELESS_AFTER
 
-    def send(self, message: Frame) -> None:
+    def send(self, message: Message) -> None:
         """Pass a message on; lost if the worker is dead (`lost` tells)."""
         if self._end:
             self._end.send(message)
@@ -120,10 +158,9 @@ class Supervisor:
         if process is self._process and not self.ready:
             self.kill("it is not ready in time")
 
-    def _received(self, frame: list[Frame]) -> None:
+    def _received(self, frame: list[Message]) -> None:
         if frame and frame[0][0] == "ready":
             self.ready = True
-            self.device = frame[0][1]
             self._deaths_at_birth = 0
         self._on_frame(frame)
 

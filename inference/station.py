@@ -1,0 +1,447 @@
+"""One worker as the queue sees it: what it has in hand, and what may run beside what.
+
+The rules, in `place_for`:
+
+- A worker has one batch of short work and one long job in hand; it shares its time between them.
+- A second batch of short work is sent ahead where it is full already and the first takes a few
+  milliseconds: the worker need not wait for us then, and nobody for it.
+- A *continuous* session (streamed text) takes newcomers of its own lane until it is full, and keeps
+  nobody else from working.
+- A job whose batch raised is repeated in a batch of its own.
+- A job whose worker died is a suspect: when it is repeated, nothing else begins on that worker
+  until it has lived for a while. If the worker dies in that time, the suspect is the culprit and
+  nobody else pays.
+- A batch that did not fit into memory is halved, and no larger one is sent to that worker again.
+
+A job that nobody wants any more keeps its place until the worker says that it has let go of it. A
+worker that does not say so in time hangs, and is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from inference import metrics
+from inference.costs import Costs, Line
+from inference.engines import Link
+from inference.entry import Entry
+from inference.jobs import InferenceError, Loading, OutOfMemory, Progress, Started, Token
+from inference.tasks import Task, Variant
+from inference.wire import Message, Sealed
+
+log = logging.getLogger(__name__)
+
+CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
+SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
+LOAD_LIMIT = 900.0  # seconds a model may take to load
+AHEAD = 0.02  # seconds that a batch may take at most for another to be sent behind it
+WATCH = 0.1  # seconds between two looks at limits
+
+_numbers = itertools.count(1)
+
+
+class Outcomes(Protocol):
+    """Who is told what becomes of jobs (the queue)."""
+
+    def on_started(self, entry: Entry, event: Started) -> None: ...
+    def on_event(self, entry: Entry, event: Progress | Token) -> None: ...
+    def on_result(self, entry: Entry, sealed: Sealed, seconds: float) -> None: ...
+    def on_error(self, entry: Entry, error: InferenceError) -> None: ...
+    def on_failed(self, entries: list[Entry], error: InferenceError) -> None:
+        """The whole batch fell over, and nobody knows whose fault it was."""
+
+    def on_overdue(self, entry: Entry) -> None: ...
+    def on_lost(self, station: Station, entries: list[Entry], reason: str) -> None:
+        """The worker died with these in hand; `Entry.suspect` says who may have killed it."""
+
+
+class Session:
+    """What a worker has in hand together."""
+
+    __slots__ = (
+        "begun",
+        "entries",
+        "isolated",
+        "key",
+        "lane",
+        "number",
+        "private",
+        "task",
+        "units",
+        "variant",
+    )
+
+    def __init__(self, entry: Entry, *, private: bool, isolated: bool) -> None:
+        self.number = next(_numbers)
+        self.lane: Any = entry.lane
+        self.task: Task = entry.task
+        self.variant: Variant = entry.variant
+        self.key = key_of(entry.variant)
+        self.private = private  # nobody joins it
+        self.isolated = isolated  # a suspect is under observation: nothing begins beside it
+        self.begun = 0.0  # when the worker can have begun with it; 0: others are before it
+        self.units = 0.0  # of all jobs it has had
+        self.entries: dict[int, Entry] = {}  # that the worker has not let go of
+
+    @property
+    def short(self) -> bool:
+        return self.task.kind == "short"
+
+
+def key_of(variant: Variant) -> str:
+    """What a worker knows a checkpoint by."""
+    return f"{variant.entry} {variant.name}"
+
+
+class Station:
+    """One worker and what it has in hand.
+
+    `device` is what was asked for; the worker's own word replaces it. `settle(entry, seconds)` and
+    `freed()` tell the room what was spent and that there may be room for more.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        name: str,
+        device: str,
+        costs: Costs,
+        outcomes: Outcomes,
+        settle: Callable[[Entry, float], None],
+        freed: Callable[[], None],
+    ) -> None:
+        self.room = room
+        self.name = name
+        self.device = device
+        self.link: Link | None = None
+        self.sessions: dict[int, Session] = {}
+        self.held: dict[int, Entry] = {}  # all jobs that the worker has not let go of
+        self.resident: dict[str, int] = {}  # models in memory, and what they occupy in bytes
+        self.loading: Mapping[str, float] = {}  # models being loaded, and since when
+        self.budget: int | None = None  # bytes for models; None: it has not said yet
+        self._caps: dict[str, int] = {}  # the largest batches that fit, where it is known
+        self._peaks: dict[str, Line] = {}  # bytes beside the models, by the jobs of a batch
+        self._told: dict[str, tuple[Variant, Mapping[str, Path]]] = {}  # what it knows by key
+        self._costs = costs
+        self._outcomes = outcomes
+        self._settle = settle
+        self._freed = freed
+        self._watch: asyncio.TimerHandle | None = None
+        self._handlers: dict[str, Callable[..., None]] = {
+            "result": self._on_result,
+            "started": self._on_started,
+            "event": self._on_event,
+            "end": self._on_end,
+            "error": self._on_error,
+            "dropped": self._on_dropped,
+            "failed": self._on_failed,
+            "loading": self._on_loading,
+            "loaded": self._on_loaded,
+            "evicted": self._on_evicted,
+            "ready": self._on_ready,
+        }
+
+    @property
+    def ready(self) -> bool:
+        return self.link is not None and self.link.ready
+
+    @property
+    def running(self) -> int:
+        """Jobs in hand that somebody still wants."""
+        return sum(not entry.over for entry in self.held.values())
+
+    # --- what may begin ---------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether no short work may begin, whatever it is (a quick no; `place_for` knows more)."""
+        return sum(session.short for session in self.sessions.values()) > 1
+
+    def place_for(self, entry: Entry, waiting: int) -> Session | None:
+        """The session that a job may go to now, perhaps a new one; None while it must wait.
+
+        `waiting`: how many jobs of its lane wait, itself included.
+        """
+        sessions = self.sessions.values()
+        for session in sessions:
+            if session.isolated:
+                return None
+        if not self.fits(entry.variant):
+            return None
+        if entry.task.continuous:
+            return self._place_in_stream(entry)
+        alone = entry.alone or entry.suspect
+        if entry.task.long:
+            if any(session.task.long for session in sessions):
+                return None
+        else:
+            ahead = [session for session in sessions if session.short]
+            if len(ahead) > 1:
+                return None
+            if ahead and (alone or not self._may_follow(ahead[0], entry, waiting)):
+                return None
+        return Session(entry, private=alone, isolated=entry.suspect)
+
+    def _place_in_stream(self, entry: Entry) -> Session | None:
+        alone = entry.alone or entry.suspect
+        alike = [s for s in self.sessions.values() if s.variant is entry.variant]
+        if sum(len(session.entries) for session in alike) >= self.largest(entry):
+            return None
+        if not alone:
+            for session in alike:
+                if session.lane == entry.lane and not session.private:
+                    return session
+        return Session(entry, private=alone, isolated=entry.suspect)
+
+    def _may_follow(self, session: Session, entry: Entry, waiting: int) -> bool:
+        """Whether a batch may be sent while another is being computed."""
+        size = self.batch_size(entry)
+        if waiting < size or key_of(entry.variant) not in self.resident:
+            return False  # it could still grow
+        expected = self._costs.batch(session.lane, session.units)
+        following = self._costs.batch(entry.lane, size * entry.units)
+        return None not in (expected, following) and max(expected or 0, following or 0) <= AHEAD
+
+    def batch_size(self, entry: Entry) -> int:
+        """How many jobs of an entry's lane make a good batch here."""
+        if entry.alone or entry.suspect:
+            return 1
+        return self._costs.best_batch(entry.lane, self.largest(entry))
+
+    def largest(self, entry: Entry) -> int:
+        """The most jobs that fit into a batch, as far as was declared, measured or suffered."""
+        key = key_of(entry.variant)
+        most = min(entry.variant.max_batch, self._caps.get(key, entry.variant.max_batch))
+        peaks = self._peaks.get(key)
+        if peaks is not None and self.budget is not None:
+            fixed, each = peaks.coefficients
+            if each > 0.0:
+                free = self.budget - sum(self.resident.values()) - fixed
+                most = min(most, max(1, int(free / each)))
+        return most
+
+    def fits(self, variant: Variant) -> bool:
+        """Whether a model has room beside those in use (the worker evicts those that are not)."""
+        if self.budget is None or key_of(variant) in self.resident:
+            return True
+        in_use = {s.key: s.variant.memory for s in self.sessions.values()}
+        in_use[key_of(variant)] = variant.memory
+        return sum(in_use.values()) <= max(self.budget, variant.memory)
+
+    def seats(self, session: Session, entry: Entry) -> int:
+        """How many more jobs a session takes, the entry included."""
+        if session.private:
+            return 1
+        if entry.task.continuous:
+            return self.largest(entry) - len(session.entries)
+        return self.batch_size(entry)
+
+    def begin(
+        self, session: Session, batch: list[Entry], files: Mapping[str, Path], now: float
+    ) -> None:
+        """Send a batch to the worker."""
+        assert self.link is not None
+        if not session.begun and not (
+            session.short and any(each.short for each in self.sessions.values())
+        ):
+            session.begun = now
+        self.sessions[session.number] = session
+        for entry in batch:
+            entry.session = session
+            entry.attempts += 1
+            entry.started = session.begun if session.key in self.resident else 0.0
+            session.units += entry.units
+            session.entries[entry.number] = entry
+            self.held[entry.number] = entry
+        if session.key not in self._told or self._told[session.key][1] is not files:
+            self._told[session.key] = session.variant, files
+            self.link.send(("model", session.key, session.variant, files))
+        jobs = [entry.number for entry in batch]
+        payloads = [entry.payload for entry in batch]
+        kind = session.task.kind
+        self.link.send(("run", session.number, session.key, jobs, payloads, kind))
+        if self._watch is None:
+            self._watch_on()
+
+    def release(self, entry: Entry) -> None:
+        """Nobody wants a job any more that is in hand here."""
+        if self.link is not None and entry.number in self.held and not entry.released:
+            entry.released = asyncio.get_running_loop().time()
+            self.link.send(("cancel", entry.number))
+
+    def close(self) -> None:
+        """Stop all clocks."""
+        if self._watch:
+            self._watch.cancel()
+            self._watch = None
+
+    # --- what the worker says ---------------------------------------------------------------------
+
+    def heard(self, frame: list[Message]) -> None:
+        for message in frame:
+            self._handlers[message[0]](*message[1:])
+        self._freed()
+
+    def lost(self, reason: str) -> None:
+        """The worker is dead: give back what it had in hand, short work first.
+
+        What it cannot have begun, and what ran beside a suspect under observation, is innocent: the
+        attempt does not count.
+        """
+        self.close()
+        sessions = sorted(self.sessions.values(), key=lambda session: session.task.long)
+        observed = any(session.isolated for session in sessions)
+        entries = []
+        for session in sessions:
+            guilty = bool(session.begun) and (session.isolated or not observed)
+            for entry in session.entries.values():
+                if not guilty:
+                    entry.attempts -= 1
+                entry.suspect = entry.suspect or guilty
+                entry.session = None
+                if not entry.over:
+                    entries.append(entry)
+        self.sessions.clear()
+        self.held.clear()
+        self.resident = {}
+        self.loading = {}
+        self._told.clear()
+        self._caps.clear()
+        self._peaks.clear()
+        metrics.RESTARTS.labels(self.room).inc()
+        self._outcomes.on_lost(self, entries, reason)
+
+    def _on_ready(self, device: str, budget: int) -> None:
+        self.device = device
+        self.budget = budget
+
+    def _on_loading(self, key: str) -> None:
+        self.loading = {key: asyncio.get_running_loop().time()}
+        for session in self.sessions.values():
+            if session.key == key:
+                event = Loading(session.variant.name, "load")
+                for entry in session.entries.values():
+                    entry.started = 0.0
+                    entry.deliver(event)
+
+    def _on_loaded(self, key: str, seconds: float) -> None:
+        self.loading = {}
+        self.resident[key] = self._told[key][0].memory
+        self._costs.learn_load(key, seconds)
+        metrics.LOADS.labels(key.partition(" ")[2]).observe(seconds)
+
+    def _on_evicted(self, key: str) -> None:
+        self.resident.pop(key, None)
+        metrics.EVICTIONS.labels(key.partition(" ")[2]).inc()
+
+    def _on_started(self, number: int, jobs: list[int]) -> None:
+        now = asyncio.get_running_loop().time()
+        session = self.sessions.get(number)
+        if session is None:
+            return
+        if not session.begun:
+            session.begun = now
+        event = Started(session.variant.name)
+        for job in jobs:
+            entry = session.entries.get(job)
+            if entry is not None and not entry.over:
+                entry.started = now
+                self._outcomes.on_started(entry, event)
+
+    def _on_event(self, job: int, event: Progress | Token) -> None:
+        entry = self.held.get(job)
+        if entry is None or entry.over:
+            return
+        if entry.session is not None:
+            entry.session.isolated = False  # it has survived a step
+        if type(event) is Progress:
+            entry.fraction = event.fraction
+        self._outcomes.on_event(entry, event)
+
+    def _on_result(self, job: int, sealed: Sealed, seconds: float) -> None:
+        entry = self._settled(job, seconds)
+        if entry is not None and not entry.over:
+            self._outcomes.on_result(entry, sealed, seconds)
+
+    def _on_error(self, job: int, error: InferenceError, seconds: float) -> None:
+        entry = self._settled(job, seconds)
+        if entry is not None and not entry.over:
+            self._outcomes.on_error(entry, error)
+
+    def _on_dropped(self, job: int, seconds: float) -> None:
+        self._settled(job, seconds)
+
+    def _on_failed(
+        self, number: int, jobs: list[int], error: InferenceError, seconds: float
+    ) -> None:
+        session = self.sessions.get(number)
+        settled = [self._settled(job, seconds) for job in jobs]
+        entries = [entry for entry in settled if entry is not None and not entry.over]
+        if isinstance(error, OutOfMemory) and session is not None and len(jobs) > 1:
+            self._caps[session.key] = len(jobs) // 2
+            metrics.SMALLER.labels(session.task.name).inc()
+            log.warning("%s: batches of %d at most", session.key, len(jobs) // 2)
+        self._outcomes.on_failed(entries, error)
+
+    def _on_end(self, number: int, seconds: float, jobs: int, peak: int) -> None:
+        session = self.sessions.get(number)
+        if session is None or session.entries:
+            return  # a newcomer was on his way to it just then
+        del self.sessions[number]
+        if session.short:
+            if jobs and seconds > 0.0:
+                self._costs.learn_batch(session.lane, session.units, seconds)
+                if peak:
+                    self._peaks.setdefault(session.key, Line()).learn(jobs, peak)
+            now = asyncio.get_running_loop().time()
+            for following in self.sessions.values():
+                if following.short:
+                    following.begun = now
+                    for entry in following.entries.values():
+                        entry.started = now
+
+    def _settled(self, job: int, seconds: float) -> Entry | None:
+        """The worker has let go of a job."""
+        entry = self.held.pop(job, None)
+        if entry is None:
+            return None
+        assert entry.session is not None
+        del entry.session.entries[job]
+        entry.session = None
+        self._settle(entry, seconds)
+        return entry
+
+    # --- limits -----------------------------------------------------------------------------------
+
+    def _watch_on(self) -> None:
+        self._watch = asyncio.get_running_loop().call_later(WATCH, self._look)
+
+    def _look(self) -> None:
+        """See that jobs, cancellations and loading keep within their limits."""
+        self._watch = None
+        now = asyncio.get_running_loop().time()
+        if any(now > since + LOAD_LIMIT for since in self.loading.values()):
+            self._kill("a model takes too long to load")
+        for session in self.sessions.values():
+            if session.isolated and session.begun and now > session.begun + SUSPICION:
+                session.isolated = False  # it has lived long enough: others may begin beside it
+        for entry in list(self.held.values()):
+            if entry.released:
+                # It reads no messages while it loads, and that has a limit of its own.
+                if not self.loading and now > entry.released + CANCEL_GRACE:
+                    self._kill(f"it did not let go of job {entry.number}")
+                    break
+            elif entry.started and now > entry.started + entry.limit:
+                self._outcomes.on_overdue(entry)
+        if self.held:
+            self._watch_on()
+        self._freed()
+
+    def _kill(self, reason: str) -> None:
+        if self.link:
+            self.link.kill(reason)
