@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 
 from bot.hub import Frontend, FrontendError, Hub
 from bot.pull import open_store, profile_of
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings, SettingsError, devices_of
 from bot.store import Store
 from handlers.kit.registry import commands
 from handlers.kit.reply import Button, Reply
@@ -20,6 +20,7 @@ from handlers.kit.request import Call
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
+from inference.engines import Engine
 from inference.queue import InferenceQueue, QueueOptions
 from inference.tasks import all_tasks
 from inference.weights import WeightsStore
@@ -28,26 +29,45 @@ from locales import Message, words
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0  # how long running jobs may finish at shutdown
-LARGER_TEXT_MODEL = "qwen2.5-coder-1.5b-instruct"
+MEGABYTE = 1_000_000
 
 
 def queue_options(settings: Settings, weights: WeightsStore) -> QueueOptions:
-    """The queue's options as configured; "auto" takes the larger text model if it was pulled."""
-    variants = {task.name: profile_of(task, settings) for task in all_tasks().values()}
-    automatic = settings.inference.text_model == "auto" and settings.inference.profile == "embedded"
-    if automatic and weights.path(LARGER_TEXT_MODEL):
-        variants["text-generation"] = "embedded-large"
+    """The queue's options as configured."""
+    chosen = settings.inference
     return QueueOptions(
-        profile=settings.inference.profile,
-        device=settings.inference.device,
-        threads=settings.inference.threads,
-        waiting_limit=settings.inference.waiting_limit,
-        waiting_limit_user=settings.inference.waiting_limit_user,
-        cached_results=settings.inference.cached_results,
+        profile=chosen.profile,
+        devices=devices_of(chosen.device),
+        workers=chosen.workers,
+        threads=chosen.threads,
+        waiting_limit=chosen.waiting_limit,
+        waiting_limit_user=chosen.waiting_limit_user,
+        waiting_limit_chat=chosen.waiting_limit_chat,
+        held_bytes=chosen.held_megabytes * MEGABYTE,
+        memory_budget=chosen.memory_megabytes * MEGABYTE,
+        cached_results=chosen.cached_results,
         log_folder=settings.data_folder / "logs",
-        variants=variants,
+        variants={t.name: profile_of(t, settings, weights) for t in all_tasks().values()},
         preload={"compute": ("torch",)},
     )
+
+
+def engine_of(settings: Settings) -> Engine | None:
+    """Where workers live; None: in processes of this machine, which the queue sees to itself.
+
+    Raises:
+        SettingsError: Ray is asked for and not installed.
+    """
+    if settings.inference.engine == "process":
+        return None
+    if find_spec("ray") is None:
+        raise SettingsError(
+            'inference.engine: "ray" needs the package Ray, which is not installed: run '
+            '`uv sync --extra ray`, or `pip install "tadim[ray]"`.'
+        )
+    from inference.engines.ray import RayEngine
+
+    return RayEngine(settings.inference.ray_address, settings.inference.workers)
 
 
 @asynccontextmanager
@@ -55,9 +75,10 @@ async def opened(settings: Settings) -> AsyncIterator[Hub]:
     """A hub with its store, queue and studio, no frontend yet; closes them in reverse order.
 
     Raises:
-        SettingsError: the data folder cannot be made.
+        SettingsError: the data folder cannot be made, or Ray is not installed.
         StoreError: the database cannot be opened.
     """
+    engine = engine_of(settings)
     try:
         settings.data_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,7 +89,7 @@ async def opened(settings: Settings) -> AsyncIterator[Hub]:
         store = await Store.open(settings.database_url)
         stack.push_async_callback(store.close)
         weights = open_store(settings)
-        queue = InferenceQueue(weights, queue_options(settings, weights))
+        queue = InferenceQueue(weights, queue_options(settings, weights), engine)
         stack.push_async_callback(queue.close)
         studio = Studio()
         stack.callback(studio.close)
@@ -194,20 +215,3 @@ async def _drain(hub: Hub) -> None:
     for run in list(runs.values()):
         run.cancel()
     await asyncio.sleep(0.5 if runs else 0)  # presenters bring the last word out
-
-
-def configure_logging(level: str) -> None:
-    """Log lines to standard error, with nobody's token in them."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # These log full URLs, and a Telegram URL holds the token.
-    for name in (
-        "httpx",
-        "httpcore",
-        "telegram",
-        "discord.http",
-        "discord.gateway",
-        "aiohttp.access",
-        "alembic",
-    ):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

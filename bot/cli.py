@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot import settings as configuration
 from bot.hub import FrontendError
+from bot.logs import configure_logging
 from bot.settings import Settings, SettingsError
 from bot.store import StoreError
 
@@ -34,7 +35,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     # Imported here, so that each verb starts with no more than it needs.
     from bot import app
 
-    app.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     match arguments.verb:
         case "ask":
             from bot.ask import ask

@@ -10,6 +10,7 @@ import base64
 import binascii
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import shutil
@@ -20,14 +21,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.pull import hub_checkpoints, needed_weights, open_store
-from bot.settings import Settings
+from bot.pull import chosen_variants, hub_checkpoints, needed_weights, open_store
+from bot.settings import Settings, devices_of
+from handlers.kit.errors import message_for
+from inference.jobs import TooLargeForDevice
 from inference.weights import ManifestError, WeightsError
 from locales import Listing, Message, words
 
@@ -59,14 +63,11 @@ DISCORD_PERMISSIONS = (
 # Runs in a process of its own and prints one line of JSON.
 _PROBE = """
 import json, psutil, torch
-kind, name, memory = "cpu", "", 0
-if torch.cuda.is_available():
-    facts = torch.cuda.get_device_properties(0)
-    kind, name, memory = "cuda", facts.name, facts.total_memory
-elif torch.backends.mps.is_available():
-    kind = "mps"
+gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+facts = [torch.cuda.get_device_properties(number) for number in gpus]
 print(json.dumps({
-    "kind": kind, "name": name, "memory": memory,
+    "gpus": [[gpu.name, gpu.total_memory] for gpu in facts],
+    "mps": torch.backends.mps.is_available(),
     "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
     "ram": psutil.virtual_memory().total,
 }))
@@ -132,7 +133,9 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Every finding, in the order of the table."""
     yield check_python()
     yield from (check_package(name) for name in PACKAGES)
-    yield from check_device(settings.inference.device)
+    yield check_engine(settings)
+    yield from check_device(settings)
+    yield from check_budget(settings)
     yield check_folder(settings.data_folder)
     yield from check_weights(settings)
     yield check_discord(settings.discord_token)
@@ -166,8 +169,27 @@ def check_package(name: str) -> Finding:
         return Finding(name, Message("doctor-absent"), Mark.BAD, Message("doctor-package-next"))
 
 
-def check_device(wanted: str) -> Iterator[Finding]:
-    """What torch can compute on, and its memory; `wanted` is the setting inference.device."""
+def check_engine(settings: Settings) -> Finding:
+    """Where the workers live, and how many there are for each kind of work."""
+    subject = Message("doctor-engine")
+    chosen = settings.inference
+    if chosen.engine == "process":
+        return Finding(subject, Message("doctor-engine-process", workers=chosen.workers))
+    try:
+        version = importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        step = Message("doctor-engine-next")
+        return Finding(subject, Message("doctor-engine-absent"), Mark.BAD, step)
+    address = chosen.ray_address or os.environ.get("RAY_ADDRESS", "")
+    key = "doctor-engine-ray" if address else "doctor-engine-ray-here"
+    return Finding(subject, Message(key, version=version, address=address))
+
+
+def check_device(settings: Settings) -> Iterator[Finding]:
+    """What torch can compute on here, and its memory.
+
+    Devices that the configuration names must be here, unless the workers are on a Ray cluster.
+    """
     subject = Message("doctor-device")
     try:
         answer = subprocess.run(  # noqa: S603 (our own interpreter, our own text)
@@ -182,21 +204,66 @@ def check_device(wanted: str) -> Iterator[Finding]:
         found = Message("doctor-device-broken", reason=_last_line(error))
         yield Finding(subject, found, Mark.BAD, Message("doctor-package-next"))
         return
-    kind = facts["kind"]
-    if kind == "cuda":
-        device = f"cuda · {facts['name']} · {_gigabytes(facts['memory'])} GB"
-    else:
-        device = kind
-    needed = wanted.partition(":")[0]
-    if needed in ("cuda", "mps") and needed != kind:
-        found = Message("doctor-device-other", wanted=wanted, found=device)
+    gpus = [
+        f"cuda:{number} · {name} · {_gigabytes(memory)} GB"
+        for number, (name, memory) in enumerate(facts["gpus"])
+    ]
+    present = gpus or (["mps"] if facts["mps"] else ["cpu"])
+    wanted = settings.inference.device
+    absent = [device for device in devices_of(wanted) if not _is_here(device, facts)]
+    here = settings.inference.engine == "process"
+    if absent and here:
+        found = Message("doctor-device-other", wanted=wanted, found=Listing(present))
         yield Finding(subject, found, Mark.BAD, Message("doctor-device-next"))
     else:
-        yield Finding(subject, device)
+        yield Finding(subject, "\n".join(present))
+    driver = len(gpus_of_the_driver())
+    if driver > len(gpus):
+        found = Message("doctor-device-unseen", count=driver, found=len(gpus))
+        yield Finding(subject, found, Mark.UNUSED, Message("doctor-device-unseen-next"))
     memory = Message(
         "doctor-memory-found", gigabytes=_gigabytes(facts["ram"]), cores=facts["cores"]
     )
     yield Finding(Message("doctor-memory"), memory)
+
+
+def _is_here(device: str, facts: dict[str, Any]) -> bool:
+    kind, _, index = device.partition(":")
+    match kind:
+        case "cuda":
+            return int(index or 0) < len(facts["gpus"])
+        case "mps":
+            return bool(facts["mps"])
+        case _:
+            return True
+
+
+def gpus_of_the_driver(devices: Path = Path("/dev")) -> list[str]:
+    """The GPUs that NVIDIA's driver shows to this process, whether torch can use them or not."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    nodes = sorted(path.name for path in devices.glob("nvidia[0-9]*"))
+    if visible is None or not nodes:
+        return nodes
+    return [entry for entry in visible.split(",") if entry.strip() not in ("", "-1")]
+
+
+def check_budget(settings: Settings) -> Iterator[Finding]:
+    """What models may occupy on each device, and those that would never fit."""
+    subject = Message("doctor-budget")
+    budget = settings.inference.memory_megabytes * 1_000_000
+    if not budget:
+        yield Finding(subject, Message("doctor-budget-chosen"))
+        return
+    yield Finding(subject, Message("doctor-budget-set", gigabytes=_gigabytes(budget)))
+    try:
+        variants = chosen_variants(settings, open_store(settings))
+    except ManifestError:  # `check_weights` says so
+        return
+    for variant in variants:
+        if variant.memory > budget:
+            error = TooLargeForDevice(variant.name, variant.memory, budget)
+            step = Message("doctor-budget-next")
+            yield Finding(subject, message_for(error) or str(error), Mark.BAD, step)
 
 
 def _last_line(error: Exception) -> str:
@@ -229,7 +296,7 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
     subject = Message("doctor-weights")
     try:
         store = open_store(settings)
-        needed = needed_weights(settings)
+        needed = needed_weights(settings, store)
         missing = store.missing(needed)
     except ManifestError as error:
         yield Finding(subject, str(error), Mark.BAD, Message("doctor-pins-next"))
@@ -256,7 +323,7 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
         else:
             found = Message("doctor-weights-here", megabytes=megabytes, licence=entry.licence)
             yield Finding(name, found)
-    if checkpoints := hub_checkpoints(settings):
+    if checkpoints := hub_checkpoints(settings, store):
         yield Finding(subject, Message("pull-hub", models=Listing(checkpoints)), Mark.UNUSED)
     # Wheel and file lie side by side until the file is verified.
     room = 2 * sum(store.entries[name].size or 0 for name in missing) + ROOM

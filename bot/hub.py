@@ -37,6 +37,7 @@ class Visitor:
 
     `user` and `chat` are "platform:id". `client_language` is the IETF tag that the person's client
     sent, if any; `chat_tag` that of the chat (a guild's locale). `public`: others read along.
+    `share`: whose share of the device this is, where it is not the chat's; see `Request`.
     """
 
     user: str
@@ -46,6 +47,7 @@ class Visitor:
     client_language: str | None = None
     chat_tag: str | None = None
     public: bool = False
+    share: str = ""
 
 
 class Frontend(ABC):
@@ -103,6 +105,10 @@ class Hub:
         """What keeps Tadım from answering at once, a line each (for /readyz)."""
         return self.services.queue.unready
 
+    def missing(self) -> list[str]:
+        """Workers that are not there although others do their work meanwhile, a line each."""
+        return self.services.queue.missing
+
     async def language(self, visitor: Visitor) -> str:
         """Explicit /language > the person's client > the chat > the configuration.
 
@@ -136,6 +142,7 @@ class Hub:
             address=visitor.address,
             user_name=visitor.user_name,
             public=visitor.public,
+            share=visitor.share,
         )
         return runner.start(request, self.services)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -22,8 +23,16 @@ from inference.tasks import Task, Variant, all_tasks
 from inference.weights import Fetching, Manifest, WeightsError, WeightsStore
 from locales import Listing, Message, Words, words
 
+LARGER = "embedded-large"  # a checkpoint that nobody has to have: used where it was pulled
+
 #: failures that the next entry would meet as well
 _FOR_ALL = ("no-space", "disk")
+
+
+class Held(Protocol):
+    """What tells which weights are here: the store."""
+
+    def path(self, name: str) -> Path | None: ...
 
 
 def open_store(settings: Settings) -> WeightsStore:
@@ -38,28 +47,45 @@ def open_store(settings: Settings) -> WeightsStore:
     return WeightsStore(settings.weights_folder, manifest)
 
 
-def chosen_variants(settings: Settings) -> list[Variant]:
-    """The checkpoints that the configured profile uses, one for each task."""
-    return [task.variant(profile_of(task, settings)) for task in all_tasks().values()]
+def chosen_variants(settings: Settings, store: Held) -> list[Variant]:
+    """The checkpoints that answer under this configuration, one for each task."""
+    return [task.variant(profile_of(task, settings, store)) for task in all_tasks().values()]
 
 
-def needed_weights(settings: Settings) -> list[str]:
+def needed_weights(settings: Settings, store: Held) -> list[str]:
     """The manifest's entries that those checkpoints need, each once."""
-    return list(dict.fromkeys(n for variant in chosen_variants(settings) for n in variant.weights))
+    variants = chosen_variants(settings, store)
+    return list(dict.fromkeys(name for variant in variants for name in variant.weights))
 
 
-def hub_checkpoints(settings: Settings) -> list[str]:
+def hub_checkpoints(settings: Settings, store: Held) -> list[str]:
     """Those that their own library fetches from the model hub; no entry of the manifest."""
-    return [
-        variant.name for variant in chosen_variants(settings) if "checkpoint" in variant.options
-    ]
+    variants = chosen_variants(settings, store)
+    return [variant.name for variant in variants if "checkpoint" in variant.options]
 
 
-def profile_of(task: Task, settings: Settings) -> str:
-    """The profile whose checkpoint answers a task: the text model may be chosen by itself."""
-    if task.room == "text" and settings.inference.text_model != "auto":
-        return settings.inference.text_model
-    return settings.inference.profile
+def profile_of(task: Task, settings: Settings, store: Held) -> str:
+    """The profile whose checkpoint answers a task.
+
+    The text model may be chosen by itself; "auto" takes the larger one of the embedded profile if
+    it was pulled.
+    """
+    profile, text_model = settings.inference.profile, settings.inference.text_model
+    if task.room != "text":
+        return profile
+    if text_model != "auto":
+        return text_model
+    larger = task.variants.get(LARGER)
+    if profile == "embedded" and larger and all(_is_here(name, store) for name in larger.weights):
+        return LARGER
+    return profile
+
+
+def _is_here(name: str, store: Held) -> bool:
+    try:
+        return store.path(name) is not None
+    except WeightsError:  # a manifest that does not name it
+        return False
 
 
 def run(names: Sequence[str], everything: bool, settings: Settings) -> int:
@@ -73,14 +99,14 @@ def run(names: Sequence[str], everything: bool, settings: Settings) -> int:
     say = words(settings.language)
     console = Console()
     store = open_store(settings)
-    wanted = list(store.entries) if everything else list(names) or needed_weights(settings)
+    wanted = list(store.entries) if everything else list(names) or needed_weights(settings, store)
     try:
         with _progress_bar(console) as bar:
             failed = _pull_each(wanted, store, bar, say)
     except KeyboardInterrupt:
         console.print(say(Message("pull-interrupted")))
         return 130
-    if not names and (left := hub_checkpoints(settings)):
+    if not names and (left := hub_checkpoints(settings, store)):
         console.print(say(Message("pull-hub", models=Listing(left))))
     return 1 if failed else 0
 

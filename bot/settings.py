@@ -8,7 +8,9 @@ file, a variable or a line of `.env`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,9 +42,26 @@ class SettingsError(Exception):
 
 
 def _device(value: str) -> str:
-    kind, _, index = value.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise ValueError('use "auto", "cpu", "mps", "cuda" or "cuda:1"')
+    devices = devices_of(value)
+    if not all(re.fullmatch(r"cpu|mps|cuda(:\d+)?", device, re.ASCII) for device in devices):
+        raise ValueError('use "auto", "cpu", "mps", "cuda", "cuda:1", or a list: "cuda:0,cuda:1"')
+    if len(set(devices)) < len(devices):
+        raise ValueError("a device is named twice; `workers` says how many workers there are")
+    return value
+
+
+def devices_of(value: str) -> tuple[str, ...]:
+    """The devices that the setting inference.device names; none for "auto"."""
+    if value.strip() == "auto":
+        return ()
+    return tuple(device.strip() for device in value.split(","))
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError('use an IP address or a network such as "10.0.0.0/8"') from None
     return value
 
 
@@ -57,15 +76,22 @@ class Web(_Section):
     upload_megabytes: int = Field(20, ge=1, le=200)
     uploads_held_megabytes: int = Field(256, ge=1)
     picture_minutes: int = Field(60, ge=1)
+    proxies: list[Annotated[str, AfterValidator(_network)]] = []
 
 
 class Inference(_Section):
     profile: Literal["embedded", "full"] = "embedded"
     device: Annotated[str, AfterValidator(_device)] = "auto"
     text_model: Literal["auto", "embedded", "embedded-large", "full"] = "auto"
+    memory_megabytes: int = Field(0, ge=0)
+    engine: Literal["process", "ray"] = "process"
+    ray_address: str = ""
+    workers: int = Field(0, ge=0, le=4096)
     threads: int = Field(0, ge=0, le=1024)
     waiting_limit: int = Field(1000, ge=1)
+    waiting_limit_chat: int = Field(400, ge=1)
     waiting_limit_user: int = Field(20, ge=1)
+    held_megabytes: int = Field(512, ge=1)
     cached_results: int = Field(256, ge=0)
 
 
@@ -95,6 +121,7 @@ class _Keys(_Section):
         "", validation_alias=AliasChoices("data_folder", "TADIM_DATA_FOLDER")
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
     source: str = ""
     web: Web = Web()
     inference: Inference = Inference()
@@ -109,7 +136,7 @@ class _Keys(_Section):
 _PREFIX = "TADIM_"
 _TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
 _TABLES = ("web", "inference", "store", "weights")
-_PLAIN = ("language", "data_folder", "log_level", "source", "web_token")
+_PLAIN = ("language", "data_folder", "log_level", "log_format", "source", "web_token")
 
 #: what else is read from the environment: here, and by the tests
 _OTHERS = (

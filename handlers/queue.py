@@ -1,14 +1,16 @@
-"""`/queue`: what you have under way, your place in line, and how long the line is."""
+"""`/queue`: what you have under way, your place in line, and what the machine is doing."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
 
 from handlers.kit import (
     Button,
     Call,
     Lines,
+    Listing,
     Message,
     Reply,
     Request,
@@ -16,29 +18,104 @@ from handlers.kit import (
     Services,
     command,
 )
+from handlers.kit.progress import duration
 from handlers.kit.runner import Run
-from inference.jobs import Event, Loading, Progress, Queued
+from inference.jobs import Event, Loading, Progress, Queued, Started
 
-MINUTE = 60.0
+if TYPE_CHECKING:
+    from inference.queue import Overview, RoomOverview
+
 BUTTONS = 5  # at most; a row holds no more on any platform
 
 
 @command("queue", stop="house", order=30, again=True, private=True)
 async def queue(request: Request, services: Services) -> AsyncIterator[Reply]:
-    """Tell where each of the asker's runs stands; a button cancels it."""
+    """Tell where each of the asker's runs stands, and how busy the machine is.
+
+    Of others' runs only their number is told, by command.
+    """
     runs = services.runs.of(request.user)
-    waiting = services.queue.waiting
-    total = Say(Message("queue-total", waiting=waiting))
+    overview = services.queue.overview()
+    working = _at_work(services)
     if not runs:
         own = Say(Message("queue-nothing"))
     else:
         own = Say(Message("queue-own", runs=Lines([_line(run) for run in runs])))
     yield Reply(
-        blocks=(own, total),
+        blocks=(own, Say(_state(overview, working))),
         buttons=tuple(_cancel(run) for run in runs[:BUTTONS]),
-        data={"waiting": waiting, "runs": [_facts(run) for run in runs]},
+        data={
+            "waiting": overview.waiting,
+            "running": overview.running,
+            "people": overview.users,
+            "eta": overview.eta,
+            "at_work": dict(working),
+            "rooms": [_room_facts(room) for room in overview.rooms],
+            "runs": [_facts(run) for run in runs],
+        },
         private=True,
     )
+
+
+# --- the machine ----------------------------------------------------------------------------------
+
+
+def _at_work(services: Services) -> Counter[str]:
+    """How many runs of each command a worker has in hand, everybody's."""
+    return Counter(
+        run.command.name
+        for run in services.runs.by_id.values()
+        if run.final is None and isinstance(_latest(run), Started | Progress)
+    )
+
+
+def _state(overview: Overview, working: Counter[str]) -> Message:
+    """What the machine is doing: a line for each fact, or one sentence when there is none."""
+    lines = list(_trouble(overview.rooms))
+    if overview.waiting or working or lines:
+        lines[:0] = _load(overview, working)
+        return Message("queue-state", facts=Lines(lines))
+    return Message("queue-idle")
+
+
+def _load(overview: Overview, working: Counter[str]) -> Iterator[Message]:
+    if working:
+        counts = [
+            Message("queue-count", count=count, command=Message(name))
+            for name, count in working.most_common()
+        ]
+        yield Message("queue-working", commands=Listing(counts))
+    yield Message("queue-waiting", waiting=overview.waiting, people=overview.users)
+    if overview.eta is not None:
+        yield Message("queue-new", duration=duration(overview.eta))
+
+
+def _trouble(rooms: tuple[RoomOverview, ...]) -> Iterator[Message]:
+    """Models that are on their way into memory, and workers that are not there."""
+    loading = list(dict.fromkeys(model for room in rooms for model in room.loading))
+    if loading:
+        yield Message("queue-loading", models=Listing(loading))
+    for room in rooms:
+        name = Message(f"queue-room-{room.name}")
+        if room.devices_ready == 0:
+            yield Message("queue-room-starting", room=name)
+        elif room.devices_ready < room.devices:
+            ready, devices = room.devices_ready, room.devices
+            yield Message("queue-room-partly", room=name, ready=ready, devices=devices)
+
+
+def _room_facts(room: RoomOverview) -> dict[str, Any]:
+    return {
+        "name": room.name,
+        "ready": room.devices_ready,
+        "devices": room.devices,
+        "waiting": room.waiting,
+        "running": room.running,
+        "loading": list(room.loading),
+    }
+
+
+# --- one's own ------------------------------------------------------------------------------------
 
 
 def _cancel(run: Run) -> Button:
@@ -69,13 +146,6 @@ def _line(run: Run) -> Message:
             return Message("queue-run-progress", command=command, fraction=event.fraction)
         case _:
             return Message("queue-run-working", command=command)
-
-
-def duration(seconds: float) -> Message:
-    """About how long, in words: seconds below a minute, minutes above."""
-    if seconds < MINUTE:
-        return Message("queue-seconds", seconds=max(1, round(seconds)))
-    return Message("queue-minutes", minutes=round(seconds / MINUTE))
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from handlers.kit.runner import Runs
 from handlers.kit.services import Services, StoredButton
 from handlers.kit.studio import Studio
 from inference.jobs import Done, Event, InferenceError, Job, QueueFull
+from inference.queue import Overview, RoomOverview
 from inference.tasks import Variant, all_tasks
 from inference.ticket import Ticket
 from locales import words
@@ -136,6 +137,18 @@ def services(queue: Any, **about: Any) -> Services:
     )
 
 
+def standing(*rooms: RoomOverview, eta: float | None = None, users: int = 0) -> Overview:
+    """What the queue says of itself; its sums are those of the rooms."""
+    waiting, running = sum(r.waiting for r in rooms), sum(r.running for r in rooms)
+    return Overview(waiting=waiting, running=running, users=users, eta=eta, rooms=rooms)
+
+
+def room(name: str = "compute", **facts: Any) -> RoomOverview:
+    """A room with one device, ready and idle, unless told otherwise."""
+    usual = {"devices": 1, "devices_ready": 1, "waiting": 0, "running": 0, "loading": ()}
+    return RoomOverview(name=name, **{**usual, **facts})
+
+
 #: what may happen to a job: events, a result or an error at the end, and moments to wait for
 Script = Sequence[Event | InferenceError | asyncio.Event]
 
@@ -155,6 +168,9 @@ class ScriptedQueue:
 
     def variant(self, task: str) -> Variant:
         return all_tasks()[task].variant(self.profile)
+
+    def overview(self) -> Overview:
+        return standing()
 
     @asynccontextmanager
     async def submit(self, job: Job) -> AsyncIterator[Ticket]:

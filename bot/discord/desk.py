@@ -217,6 +217,8 @@ class Desk:
         # Guilds that never chose a language say en-US; only Community guilds choose one.
         chooses = guild is not None and "COMMUNITY" in guild.features
         chat_locale = interaction.guild_locale if chooses else None
+        # A server has one share of the device, however many channels it opens.
+        share = f"discord:guild:{interaction.guild_id}" if interaction.guild_id else ""
         return Visitor(
             user=f"discord:{user.id}",
             chat=f"discord:{channel_id}",
@@ -225,6 +227,7 @@ class Desk:
             client_language=interaction.locale.value,
             chat_tag=chat_locale.value if chat_locale else None,
             public=interaction.guild_id is not None and not private,
+            share=share,
         )
 
     def _shelved(

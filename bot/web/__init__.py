@@ -2,6 +2,7 @@
 
 frontend.py      binds the address, routes, life cycle
 guard.py         who may come in: Host, Origin, access token, security headers
+addresses.py     from where a visitor comes, for what is rationed by network address
 pages.py         the page, the sign-in page and the static files
 uploads.py       pictures and files held in memory for a while
 sessions.py      a visitor's session: tabs, history, limits

@@ -29,19 +29,23 @@ MESSAGES = Counter(
 )
 
 
-def visitor(session: str, client_language: str | None) -> Visitor:
-    """The person behind a session id; on the web a person's chat is theirs alone."""
+def visitor(session: str, client_language: str | None, share: str = "") -> Visitor:
+    """The person behind a session id; on the web a person's chat is theirs alone.
+
+    A new chat costs a cookie, that is nothing: so the device is shared between network addresses.
+    """
     user = f"web:{session}"
     return Visitor(
         user=user,
         chat=user,
         address=ReplyAddress("web", {"session": session}),
         client_language=client_language,
+        share=share,
     )
 
 
 def visitor_of(session: Session) -> Visitor:
-    return visitor(session.id, session.client_language)
+    return visitor(session.id, session.client_language, session.share)
 
 
 class Conversation:

@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_late
 from bot import source
 from bot.hub import Frontend, FrontendError, Hub
 from bot.settings import Settings
+from bot.web.addresses import Addresses
 from bot.web.conversation import Conversation, visitor
 from bot.web.guard import SECURITY_HEADERS, Guard, is_loopback, new_session, session_of
 from bot.web.pages import Pages, accepted_language, load_assets, sample
@@ -57,6 +58,7 @@ class WebFrontend(Frontend):
         token = settings.web_token.get_secret_value().strip() if settings.web_token else ""
         self._token = token or None
         self._guard = Guard(self._token)
+        self._addresses = Addresses(settings.web.proxies)
         budget = settings.web.uploads_held_megabytes * MEGABYTE
         self._upload_limit = min(settings.web.upload_megabytes * MEGABYTE, budget)
         self._shelf = Shelf(
@@ -205,7 +207,7 @@ class WebFrontend(Frontend):
         return response
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
-        address = request.remote or ""
+        address = self._addresses.share(request)
         if self._guard.guesses.exhausted(address):
             note = "web-sign-in-wait"
             return await self._page(request, "sign-in", HTTPStatus.TOO_MANY_REQUESTS, note)
@@ -315,12 +317,11 @@ class WebFrontend(Frontend):
         )
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
-        """200 when jobs can be served; else 503 and one reason a line."""
+        """200 when jobs can be served; else 503. A line for each reason, or each missing worker."""
         reasons = self._hub.ready()
-        if reasons:
-            text = "".join(f"{reason}\n" for reason in reasons)
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=text)
-        return web.Response(text="ready\n")
+        status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+        lines = [*(reasons or ["ready"]), *self._hub.missing()]
+        return web.Response(status=status, text="".join(f"{line}\n" for line in lines))
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         if not self._guard.may_read_metrics(request):
@@ -336,6 +337,7 @@ class WebFrontend(Frontend):
             raise web.HTTPForbidden(text="Open the page first.\n")
         session = self._sessions.open(key)
         session.client_language = accepted_language(request)
+        session.share = self._addresses.share(request)
         return session
 
     async def _sweep(self) -> None:

@@ -110,7 +110,7 @@ class Bucket:
 
 
 class Guesses:
-    """Counts wrong tokens by network address; 10 at once, then one every 5 s."""
+    """Counts wrong tokens by network address (`Addresses.share`); 10 at once, one every 5 s."""
 
     _REMEMBERED = 10_000
 

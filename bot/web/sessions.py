@@ -79,6 +79,7 @@ class Session:
         self.user = f"web:{session}"
         self.language = "en"
         self.client_language: str | None = None
+        self.share = ""  # whose share of the device it uses; see `bot.web.addresses`
         # Tells the page whether its entries come from this very session object.
         self.epoch = secrets.token_urlsafe(6)
         self.entries: OrderedDict[str, Entry] = OrderedDict()

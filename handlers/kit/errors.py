@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+from math import ceil, floor
 
+from handlers.kit.progress import duration
 from handlers.kit.reply import Reply, Say
 from handlers.kit.request import PictureTooLarge
 from handlers.kit.studio import StudioLost
@@ -24,6 +26,7 @@ from inference.jobs import (
     ModelUnavailable,
     OutOfMemory,
     QueueFull,
+    TooLargeForDevice,
     WorkerLost,
 )
 from inference.pictures import PictureError
@@ -50,16 +53,19 @@ def message_for(error: BaseException) -> Message | None:
             return Message(f"error-picture-{error.reason}", **error.facts)
         case PictureTooLarge():
             return Message("error-picture-too-large", megabytes=error.limit // 1_000_000)
-        case QueueFull(personal=True):
-            return Message("error-queue-personal", waiting=error.waiting)
         case QueueFull():
-            return Message("error-queue-full", waiting=error.waiting, minutes=_minutes(error.eta))
+            again = _again(error.eta)
+            return Message(f"error-queue-{error.scope}", waiting=error.waiting, again=again)
         case JobCancelled():
             return Message("cancelled")
         case JobTimeout():
             return Message("error-timeout", seconds=round(error.limit))
         case ModelUnavailable(__cause__=WeightsError() as cause):
             return Message(f"error-weights-{cause.reason}", **cause.facts)
+        case TooLargeForDevice():
+            # Rounded apart, or a model that is too large by a little would seem to fit.
+            needed, budget = ceil(error.needed / 1e8) / 10, floor(error.budget / 1e8) / 10
+            return Message("error-model-too-large", model=error.model, needed=needed, budget=budget)
         case ModelUnavailable():
             return Message("error-model-unavailable")
         case OutOfMemory():
@@ -92,8 +98,12 @@ def explain(error: BaseException, command: str) -> Reply:
     log.error("error %s in /%s: %r", error_id, command, error, exc_info=None if expected else error)
     last = Say(Message("error-id" if message else "error-unforeseen", id=error_id))
     blocks = (Say(message), last) if message else (last,)
-    return Reply(blocks=blocks, error=True, retry=True, private=True, error_id=error_id)
+    retry = not isinstance(error, TooLargeForDevice)  # it does not shrink
+    return Reply(blocks=blocks, error=True, retry=retry, private=True, error_id=error_id)
 
 
-def _minutes(eta: float | None) -> int:
-    return max(1, round((eta or 60) / 60))
+def _again(eta: float | None) -> Message:
+    """When to try again."""
+    if eta is None:
+        return Message("try-again")
+    return Message("try-again-eta", duration=duration(eta))

@@ -82,7 +82,8 @@ class Request:
     `arguments` are raw, by canonical (English) parameter name: text as typed, numbers, or a
     `Picture`; they are checked by `handlers.kit.parameters.bind`. `user` and `chat` are
     "platform:id". `language` is the reader's, already decided. `public` is true where others read
-    along (a group, a guild).
+    along (a group, a guild). `share` says whose share of the device the request uses, where that is
+    not the chat's: a platform on which chats cost nothing names something that does.
     """
 
     command: str
@@ -93,6 +94,7 @@ class Request:
     address: ReplyAddress
     user_name: str = ""
     public: bool = False
+    share: str = ""
 
     @property
     def platform(self) -> str:

@@ -90,7 +90,8 @@ class Services:
     @asynccontextmanager
     async def submit(self, request: Request, task: str, payload: Any) -> AsyncIterator[Ticket]:
         """A ticket for a job in the requester's name; leaving the block cancels it."""
-        job = Job(task=task, payload=payload, owner=Owner(request.user, request.chat))
+        owner = Owner(request.user, request.share or request.chat)
+        job = Job(task=task, payload=payload, owner=owner)
         async with self.queue.submit(job) as ticket:
             with self.runs.watching(ticket):
                 yield ticket

@@ -3,20 +3,27 @@
 # --- an answer on its way
 queued = You are number { $position } in the queue.
 queued-eta = { $position ->
-    [one] You are next. About { $seconds } { $seconds ->
-        [one] second
-       *[other] seconds
-    } to go.
-   *[other] You are number { $position } in the queue. About { $seconds } { $seconds ->
-        [one] second
-       *[other] seconds
-    } to go.
+    [one] You are next. About { $duration } to go.
+   *[other] You are number { $position } in the queue. About { $duration } to go.
 }
 downloading = Fetching the model { $model } ({ $megabytes } MB). This happens only once.
 loading = Waking the model { $model }.
 working = { $model } is at work.
 working-on = Still at work.
 cancelled = Cancelled.
+
+# --- how long, after “about”
+duration-seconds = { $seconds ->
+    [one] a second
+   *[other] { $seconds } seconds
+}
+duration-minutes = { $minutes ->
+    [one] a minute
+   *[other] { $minutes } minutes
+}
+duration-hours = { $hours } hours
+try-again = Try again in a little while.
+try-again-eta = Try again in about { $duration }.
 
 # --- who answered
 credit = Model: { $model }
@@ -67,19 +74,25 @@ note-picture-animated = An animation: I looked at its first frame.
 note-picture-turned = I turned the picture upright, as the camera noted it.
 
 # --- the queue and the models
-error-queue-full = { $waiting ->
+error-queue-all = { $waiting ->
     [one] One job is waiting and no more fit.
    *[other] { $waiting } jobs are waiting and no more fit.
-} Try again in about { $minutes ->
-    [one] a minute
-   *[other] { $minutes } minutes
-}.
-error-queue-personal = You have { $waiting ->
+} { $again }
+error-queue-user = You have { $waiting ->
     [one] one job
    *[other] { $waiting } jobs
-} waiting already. Wait for one, or /cancel.
+} waiting already, as many as one person may have. { $again } To make room now, type /cancel.
+error-queue-chat = { $waiting ->
+    [one] One job
+   *[other] { $waiting } jobs
+} from this chat or network { $waiting ->
+    [one] is
+   *[other] are
+} waiting already, as many as I take from one place. { $again }
+error-queue-bytes = The pictures and texts that wait for their answers fill the memory that I keep for them. { $again }
 error-timeout = This took longer than { $seconds } seconds, so I stopped it. Try something smaller.
 error-model-unavailable = The model cannot be loaded right now; whoever runs me finds the reason in the log.
+error-model-too-large = The model { $model } needs { $needed } GB of memory, and the device has { $budget } GB for models. Whoever runs me can choose a smaller model or a larger device.
 error-out-of-memory = The device ran out of memory on this. Try something smaller.
 error-worker-lost = The model crashed on this twice. Try other input.
 error-studio-lost = The drawing failed on this picture. Try another one.

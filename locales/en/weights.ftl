@@ -26,10 +26,29 @@ doctor-bad = Something is missing; the arrows say what to do.
 doctor-absent = not installed
 doctor-python-next = Install Python { $version } or newer.
 doctor-package-next = Run “uv sync”.
+doctor-engine = Workers
+doctor-engine-process = processes on this machine; for each kind of work { $workers ->
+    [0] one per device
+    [one] one
+   *[other] { $workers }
+}
+doctor-engine-ray = Ray { $version }, cluster at { $address }
+doctor-engine-ray-here = Ray { $version }, on this machine alone: neither inference.ray_address nor RAY_ADDRESS is set
+doctor-engine-absent = inference.engine asks for Ray, which is not installed
+doctor-engine-next = Run “uv sync --extra ray”, or set inference.engine to "process".
 doctor-device = Device
 doctor-device-broken = torch does not start: { $reason }
 doctor-device-other = The setting inference.device asks for { $wanted }; torch finds { $found }.
 doctor-device-next = Set inference.device to "auto", or install the device's driver.
+doctor-device-unseen = The driver shows { $count ->
+    [one] one NVIDIA GPU
+   *[other] { $count } NVIDIA GPUs
+}, torch can use { $found }.
+doctor-device-unseen-next = Install the build of torch that fits the driver (pytorch.org/get-started).
+doctor-budget = Model memory
+doctor-budget-chosen = as much as suits each device
+doctor-budget-set = { $gigabytes } GB on each device
+doctor-budget-next = Raise inference.memory_megabytes, or set it to 0.
 doctor-memory = Memory
 doctor-memory-found = { $gigabytes } GB, { $cores ->
     [one] one core

@@ -3,14 +3,21 @@
 # --- yoldaki cevap
 queued = Kuyrukta { $position }. sıradasın.
 queued-eta = { $position ->
-    [one] Sıra sende. Yaklaşık { $seconds } saniye kaldı.
-   *[other] Kuyrukta { $position }. sıradasın. Yaklaşık { $seconds } saniye kaldı.
+    [one] Sıra sende. Yaklaşık { $duration } kaldı.
+   *[other] Kuyrukta { $position }. sıradasın. Yaklaşık { $duration } kaldı.
 }
 downloading = Model indiriliyor: { $model } ({ $megabytes } MB). Bu yalnızca bir kez olur.
 loading = Model uyandırılıyor: { $model }.
 working = Model çalışıyor: { $model }.
 working-on = Çalışma sürüyor.
 cancelled = İptal edildi.
+
+# --- ne kadar; “yaklaşık” sözünden sonra
+duration-seconds = { $seconds } saniye
+duration-minutes = { $minutes } dakika
+duration-hours = { $hours } saat
+try-again = Biraz sonra yeniden dene.
+try-again-eta = Yaklaşık { $duration } sonra yeniden dene.
 
 # --- cevabı kim verdi
 credit = Model: { $model }
@@ -61,10 +68,13 @@ note-picture-animated = Bu bir animasyon; ilk karesine baktım.
 note-picture-turned = Resmi, kameranın yön bilgisine göre dik çevirdim.
 
 # --- kuyruk ve modeller
-error-queue-full = Kuyrukta { $waiting } iş bekliyor ve yer kalmadı. Yaklaşık { $minutes } dakika sonra yeniden dene.
-error-queue-personal = Bekleyen { $waiting } işin var. Birinin bitmesini bekle ya da /iptal yaz.
+error-queue-all = Kuyrukta { $waiting } iş bekliyor ve yer kalmadı. { $again }
+error-queue-user = Bekleyen { $waiting } işin var; bir kişi en çok bu kadar iş bekletebilir. { $again } Hemen yer açmak istersen /iptal yaz.
+error-queue-chat = Bu sohbetten ya da ağdan gelen { $waiting } iş zaten bekliyor; tek bir yerden en çok bu kadarını alıyorum. { $again }
+error-queue-bytes = Cevap bekleyen resim ve metinler, onlara ayırdığım belleği doldurdu. { $again }
 error-timeout = Bu iş { $seconds } saniyeden uzun sürünce durdurdum. Daha küçük bir şeyle dene.
 error-model-unavailable = Model şu anda yüklenemiyor; nedeni, beni çalıştıran kişinin günlüğünde yazıyor.
+error-model-too-large = { $model } modeli { $needed } GB bellek istiyor; aygıtta modellere ayrılan bellek ise { $budget } GB. Beni çalıştıran kişi daha küçük bir model ya da belleği daha büyük bir aygıt seçebilir.
 error-out-of-memory = Aygıtın belleği bu işe yetmedi. Daha küçük bir şeyle dene.
 error-worker-lost = Model bu girdide iki kez çöktü. Başka bir girdiyle dene.
 error-studio-lost = Bu resim çizilirken bir sorun çıktı. Başka bir resimle dene.

@@ -1,5 +1,5 @@
 queue = kuyruk
-    .description = Süren işlerin ve ne kadar sürecekleri
+    .description = Süren işlerin, ne kadar sürecekleri ve ne kadar meşgul olduğum
 
 queue-nothing = Şu anda süren bir işin yok.
 queue-own =
@@ -10,10 +10,26 @@ queue-run-waiting-eta = • /{ $command }: kuyrukta { $position }. sırada, yakl
 queue-run-loading = • /{ $command }: model hazırlanıyor: { $model }
 queue-run-progress = • /{ $command }: çalışıyor, { NUMBER($fraction, style: "percent") } tamam
 queue-run-working = • /{ $command }: çalışıyor
-queue-seconds = { $seconds } saniye
-queue-minutes = { $minutes } dakika
-queue-total = { $waiting ->
-    [0] Model bekleyen kimse yok.
-   *[other] Toplam { $waiting } iş model bekliyor.
-}
 queue-cancel = İptal: /{ $command }
+
+# --- makine ne yapıyor
+queue-idle = Şimdilik ne çalışan ne de bekleyen iş var.
+queue-state =
+    Genel durum:
+    { $facts }
+queue-working = • çalışan: { $commands }
+queue-count = { $count } × /{ $command }
+queue-waiting = { $waiting ->
+    [0] • bekleyen: yok
+    [one] • bekleyen: 1 iş
+   *[other] { $people ->
+        [0] • bekleyen: { $waiting } iş
+       *[other] • bekleyen: { $people } kişiden { $waiting } iş
+    }
+}
+queue-new = • yeni bir iş: yaklaşık { $duration } içinde biter
+queue-loading = • hazırlanan model: { $models }
+queue-room-compute = resimler ve deneyler
+queue-room-text = metinler
+queue-room-starting = • { $room }: başlatılıyor; bu sırada gelen işler bekler
+queue-room-partly = • { $room }: { $devices } aygıttan { $ready } tanesi hazır, diğerleri başlatılıyor

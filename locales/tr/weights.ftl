@@ -26,10 +26,25 @@ doctor-bad = Eksikler var; ne yapılacağı okların yanında yazıyor.
 doctor-absent = kurulu değil
 doctor-python-next = Python kur; gereken en eski sürüm: { $version }.
 doctor-package-next = “uv sync” komutunu çalıştır.
+doctor-engine = İşçi süreçler
+doctor-engine-process = bu makinede; her iş türü için { $workers ->
+    [0] aygıt başına bir tane
+   *[other] { $workers } tane
+}
+doctor-engine-ray = Ray { $version }, kümenin adresi: { $address }
+doctor-engine-ray-here = Ray { $version }, yalnızca bu makinede: inference.ray_address da RAY_ADDRESS da tanımlı değil
+doctor-engine-absent = inference.engine ayarı Ray istiyor, ama Ray kurulu değil
+doctor-engine-next = “uv sync --extra ray” komutunu çalıştır ya da inference.engine ayarını "process" yap.
 doctor-device = Aygıt
 doctor-device-broken = torch başlatılamıyor: { $reason }
 doctor-device-other = inference.device ayarının istediği aygıt: { $wanted }; torch’un bulduğu: { $found }.
 doctor-device-next = inference.device ayarını "auto" yap ya da aygıtın sürücüsünü kur.
+doctor-device-unseen = Sürücünün gösterdiği NVIDIA GPU sayısı { $count }, torch’un kullanabildiği { $found }.
+doctor-device-unseen-next = torch’un sürücüye uyan derlemesini kur (pytorch.org/get-started).
+doctor-budget = Model belleği
+doctor-budget-chosen = her aygıta uygun düşen kadar
+doctor-budget-set = her aygıtta { $gigabytes } GB
+doctor-budget-next = inference.memory_megabytes ayarını yükselt ya da 0 yap.
 doctor-memory = Bellek
 doctor-memory-found = { $gigabytes } GB, { $cores } çekirdek
 doctor-folder = Veri klasörü

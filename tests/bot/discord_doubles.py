@@ -11,9 +11,11 @@ from PIL import Image
 
 from handlers.kit.studio import Studio
 from inference.jobs import Done, Event, Job, Queued, Started, Token
+from inference.queue import Overview
 from inference.tasks import Variant, all_tasks
 from inference.tasks.detection import Box, Detections
 from inference.tasks.text_generation import GeneratedText
+from tests.fakes import standing
 
 
 def jpeg(width: int = 64, height: int = 48) -> bytes:
@@ -58,6 +60,9 @@ class ScriptedQueue:
 
     def variant(self, task: str) -> Variant:
         return all_tasks()[task].variant("embedded")
+
+    def overview(self) -> Overview:
+        return standing()
 
     @asynccontextmanager
     async def submit(self, job: Job) -> AsyncIterator[ScriptedTicket]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
-from inference.jobs import Done, Event, Job, Started
-from inference.queue import Ticket
-from inference.tasks import all_tasks
+from inference.jobs import Done, Event, Started
 from inference.tasks.detection import Box, Detections
+from tests import fakes
+from tests.fakes import Script
 
 DOG = Detections((Box("dog", 0.87, 10, 10, 60, 50),), 0.01)
 FOUND = Done(DOG, "YOLO26n", 0.01)
@@ -27,30 +26,18 @@ def photo(width: int = 80, height: int = 60, colour: str = "navy") -> bytes:
 
 
 @dataclass
-class ScriptedQueue:
-    """The inference queue, answering from a script; `hold` keeps the outcome back."""
+class ScriptedQueue(fakes.ScriptedQueue):
+    """One script for every job, whatever it asks for; `hold` keeps the outcome back."""
 
+    scripts: Any = field(init=False)
     script: list[Event] = field(default_factory=lambda: [Started("YOLO26n"), FOUND])
-    jobs: list[Job] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: int = 0
 
-    def variant(self, task: str) -> Any:
-        return all_tasks()[task].variant("embedded")
+    def __post_init__(self) -> None:
+        self.scripts = defaultdict(lambda: self._held)
 
-    @asynccontextmanager
-    async def submit(self, job: Job) -> AsyncIterator[Ticket]:
-        self.jobs.append(job)
-        ticket = Ticket(job)
-        telling = asyncio.create_task(self._tell(ticket))
-        try:
-            yield ticket
-        finally:
-            telling.cancel()
-            self.cancelled += not ticket.over
+    def _held(self, payload: Any) -> Script:
+        return [each for event in self.script for each in self._with_hold(event)]
 
-    async def _tell(self, ticket: Ticket) -> None:
-        for event in self.script:
-            if isinstance(event, Done):
-                await self.hold.wait()
-            ticket.deliver(event)
+    def _with_hold(self, event: Event) -> Script:
+        return [self.hold, event] if isinstance(event, Done) else [event]

@@ -12,6 +12,7 @@ from bot.hub import Frontend
 from bot.settings import Settings, SettingsError
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
+from inference.weights import Manifest, WeightsStore
 from locales import words
 from tests.fakes import services
 
@@ -90,6 +91,43 @@ def test_the_text_model_is_the_largest_that_was_pulled(
 
     options = app.queue_options(settings(tmp_path, inference=inference), Weights())  # type: ignore[arg-type]
     assert options.variants["text-generation"] == variant
+
+
+def test_the_limits_reach_the_queue_in_its_units(tmp_path: Path) -> None:
+    chosen = {
+        "device": "cuda:0,cuda:1",
+        "workers": 4,
+        "waiting_limit": 5,
+        "waiting_limit_chat": 4,
+        "waiting_limit_user": 3,
+        "held_megabytes": 2,
+        "memory_megabytes": 8000,
+    }
+    configured = settings(tmp_path, inference=chosen)
+    options = app.queue_options(configured, WeightsStore(tmp_path, Manifest.shipped()))
+    assert options.devices == ("cuda:0", "cuda:1")
+    assert options.workers == 4
+    assert (options.waiting_limit, options.waiting_limit_chat, options.waiting_limit_user) == (
+        *(5, 4, 3),
+    )
+    assert (options.held_bytes, options.memory_budget) == (2_000_000, 8_000_000_000)
+    usual = app.queue_options(settings(tmp_path), WeightsStore(tmp_path, Manifest.shipped()))
+    assert (usual.devices, usual.workers, usual.memory_budget) == ((), 0, 0)
+
+
+def test_workers_live_in_processes_unless_ray_is_asked_for(tmp_path: Path) -> None:
+    assert app.engine_of(settings(tmp_path)) is None
+
+
+def test_without_ray_it_is_said_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(
+        SettingsError, match=r"^inference\.engine: .*uv sync --extra ray"
+    ) as refused:
+        app.engine_of(settings(tmp_path, inference={"engine": "ray"}))
+    assert "\n" not in str(refused.value)
 
 
 def test_a_frontend_for_each_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

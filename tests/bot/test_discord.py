@@ -152,6 +152,18 @@ async def test_slash_with_a_picture(world: World, queue: ScriptedQueue) -> None:
     assert queue.jobs[0].owner.user == f"discord:{world.ada.id}"
 
 
+async def test_a_server_has_one_share_of_the_device_whatever_the_channel(
+    world: World, queue: ScriptedQueue
+) -> None:
+    queue.detects()
+    other = world.guild.create_text_channel("another")
+    await world.ada.slash(world.channel, "detect", picture=PHOTO)
+    await world.ada.slash(other, "detect", picture=PHOTO)
+    shares = {job.owner.chat for job in queue.jobs}
+    assert len(queue.jobs) == 2
+    assert shares == {f"discord:guild:{world.guild.id}"}
+
+
 @pytest.mark.usefixtures("turkish")
 async def test_in_turkish(world: World, queue: ScriptedQueue) -> None:
     queue.detects()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ DISCORD = base64.urlsafe_b64encode(str(APPLICATION).encode()).decode().rstrip("=
 DISCORD_TOKEN = f"{DISCORD}.GhIjKl.{'mNoPqRsTuV-wXyZ_0123456789' + 'a' * 12}"
 TELEGRAM_TOKEN = f"9876501234:{'AAbbCCddEE_ffGGhhII-jjKKllMMnnOOppQ'}"
 
-PROBED = {"kind": "cpu", "name": "", "memory": 0, "cores": 4, "ram": 16_000_000_000}
+PROBED = {"gpus": [], "mps": False, "cores": 4, "ram": 16_000_000_000}
+GPU = ["Some GPU", 8_000_000_000]
 
 
 @pytest.fixture
@@ -51,6 +53,12 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
     monkeypatch.setattr("subprocess.run", answer)
     return facts
+
+
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU of this very machine gets in the way."""
+    monkeypatch.setattr(doctor, "gpus_of_the_driver", list)
 
 
 PutWeights = Callable[..., None]
@@ -98,7 +106,7 @@ def test_everything_is_there(
     probe: dict[str, object],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    put_weights(*pull.needed_weights(settings))
+    put_weights(*needed(settings))
     assert doctor.run(settings) == 0
     printed = capsys.readouterr().out
     assert "✗" not in printed
@@ -121,7 +129,7 @@ def test_missing_weights_fail_and_name_the_command(
 def test_damaged_weights_are_deleted_and_the_command_named(
     settings: Settings, put_weights: PutWeights
 ) -> None:
-    put_weights(*pull.needed_weights(settings))
+    put_weights(*needed(settings))
     path = damage(settings, "yolo26n")
     finding = by_subject(settings)["yolo26n"]
     assert finding.mark is Mark.BAD
@@ -130,13 +138,107 @@ def test_damaged_weights_are_deleted_and_the_command_named(
     assert not path.exists()
 
 
-def test_a_wanted_device_that_is_not_there(settings: Settings, probe: dict[str, object]) -> None:
-    [device, _] = doctor.check_device("cuda:0")
-    assert device.mark is Mark.BAD
-    probe |= {"kind": "cuda", "name": "Some GPU", "memory": 8_000_000_000}
-    [device, memory] = doctor.check_device("cuda:0")
+def with_inference(settings: Settings, **changes: object) -> Settings:
+    inference = settings.inference.model_copy(update=changes)
+    return settings.model_copy(update={"inference": inference})
+
+
+def test_a_wanted_device_that_is_not_there(
+    settings: Settings, probe: dict[str, object], no_driver: None
+) -> None:
+    two = with_inference(settings, device="cuda:0,cuda:1")
+    for gpus in ([], [GPU]):
+        probe["gpus"] = gpus
+        [device, _] = doctor.check_device(two)
+        assert device.mark is Mark.BAD
+    probe["gpus"] = [GPU, GPU]
+    [device, memory] = doctor.check_device(two)
     assert device.mark is memory.mark is Mark.GOOD
-    assert device.found == "cuda · Some GPU · 8.0 GB"
+    found = ["cuda:0 · Some GPU · 8.0 GB", "cuda:1 · Some GPU · 8.0 GB"]
+    assert str(device.found).splitlines() == found
+    [device, _] = doctor.check_device(with_inference(settings, device="mps"))
+    assert device.mark is Mark.BAD
+
+
+def test_a_clusters_devices_need_not_be_here(
+    settings: Settings, probe: dict[str, object], no_driver: None
+) -> None:
+    [device, _] = doctor.check_device(with_inference(settings, device="cuda:7", engine="ray"))
+    assert (device.mark, str(device.found)) == (Mark.GOOD, "cpu")
+
+
+def test_gpus_that_torch_does_not_see(
+    settings: Settings, probe: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "gpus_of_the_driver", lambda: ["nvidia0", "nvidia1"])
+    [device, unseen, _] = doctor.check_device(settings)
+    assert (device.mark, unseen.mark) == (Mark.GOOD, Mark.UNUSED)
+    assert words("en")(unseen.found) == "The driver shows 2 NVIDIA GPUs, torch can use 0."
+    probe["gpus"] = [GPU, GPU]
+    assert len(list(doctor.check_device(settings))) == 2
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 3), ("0,2", 2), ("", 0), ("-1", 0), ("GPU-5ebe,1", 2)]
+)
+def test_the_drivers_gpus_are_counted_without_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert len(doctor.gpus_of_the_driver(tmp_path)) == count
+    assert doctor.gpus_of_the_driver(tmp_path / "none") == []
+
+
+# --- workers and their memory --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("workers", "english", "turkish"),
+    [
+        (0, "for each kind of work one per device", "her iş türü için aygıt başına bir tane"),
+        (1, "for each kind of work one", "her iş türü için 1 tane"),
+        (3, "for each kind of work 3", "her iş türü için 3 tane"),
+    ],
+)
+def test_where_the_workers_live(
+    settings: Settings, workers: int, english: str, turkish: str
+) -> None:
+    finding = doctor.check_engine(with_inference(settings, workers=workers))
+    assert words("en")(finding.found) == f"processes on this machine; {english}"
+    assert words("tr")(finding.found) == f"bu makinede; {turkish}"
+
+
+def test_ray_installed_or_not(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "ray" and not installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.60.0"
+
+    installed = False
+    monkeypatch.setattr("importlib.metadata.version", version)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    finding = doctor.check_engine(with_inference(settings, engine="ray"))
+    assert finding.mark is Mark.BAD
+    assert "uv sync --extra ray" in words("en")(finding.next_step)
+    installed = True
+    finding = doctor.check_engine(with_inference(settings, engine="ray"))
+    assert "on this machine alone" in words("en")(finding.found)
+    there = with_inference(settings, engine="ray", ray_address="10.0.0.5:6379")
+    assert words("en")(doctor.check_engine(there).found) == "Ray 2.60.0, cluster at 10.0.0.5:6379"
+
+
+def test_a_model_that_no_device_may_hold(settings: Settings) -> None:
+    [finding] = doctor.check_budget(settings)
+    assert (finding.mark, finding.found) == (Mark.GOOD, Message("doctor-budget-chosen"))
+    full = with_inference(settings, profile="full", memory_megabytes=2000)
+    budget, *too_large = doctor.check_budget(full)
+    assert words("en")(budget.found) == "2 GB on each device"
+    assert [finding.mark for finding in too_large] == [Mark.BAD] * len(too_large)
+    assert "GPT-2 large needs 6.8 GB" in words("en")(too_large[-1].found)
 
 
 def test_a_torch_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +248,15 @@ def test_a_torch_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr("subprocess.run", fail)
-    [device] = doctor.check_device("auto")
+    [device] = doctor.check_device(Settings())
     assert device.mark is Mark.BAD
     assert words("en")(device.found) == "torch does not start: ImportError: no libcuda"
 
 
 def test_the_device_is_found_without_importing_torch_here() -> None:
     script = (
-        "import sys; from bot import doctor; print(*doctor.check_device('auto'), sep='\\n');"
+        "import sys; from bot import doctor; from bot.settings import Settings;"
+        "print(*doctor.check_device(Settings()), sep='\\n');"
         "assert 'torch' not in sys.modules"
     )
     root = Path(doctor.__file__).resolve().parents[1]
@@ -178,7 +281,7 @@ def test_too_little_space_for_the_missing_weights(
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=300_000_000))
     assert Message("doctor-space") in [f.subject for f in doctor.check_weights(settings)]
-    put_weights(*pull.needed_weights(settings))
+    put_weights(*needed(settings))
     assert Message("doctor-space") not in [f.subject for f in doctor.check_weights(settings)]
 
 
@@ -273,24 +376,43 @@ def test_the_invitation_is_printed_in_one_piece(
 # --- pull ----------------------------------------------------------------------------------------
 
 
+def needed(settings: Settings) -> list[str]:
+    return pull.needed_weights(settings, pull.open_store(settings))
+
+
 def test_needed_weights_come_from_the_tasks(settings: Settings) -> None:
     expected = {name for task in all_tasks().values() for name in task.variant("embedded").weights}
-    assert set(pull.needed_weights(settings)) == expected
+    assert set(needed(settings)) == expected
     assert {"yolo26n", "smollm2-135m-instruct"} <= expected
 
 
+SMALL_TEXT, LARGE_TEXT = "smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct"
+
+
 def test_the_text_model_setting_changes_what_is_needed(settings: Settings) -> None:
-    inference = settings.inference.model_copy(update={"text_model": "embedded-large"})
-    large = settings.model_copy(update={"inference": inference})
-    assert "qwen2.5-coder-1.5b-instruct" in pull.needed_weights(large)
-    assert "smollm2-135m-instruct" not in pull.needed_weights(large)
+    large = needed(with_inference(settings, text_model="embedded-large"))
+    assert LARGE_TEXT in large
+    assert SMALL_TEXT not in large
+
+
+def test_what_is_pulled_is_what_counts_where_nobody_chose(
+    settings: Settings, put_weights: PutWeights, probe: dict[str, object]
+) -> None:
+    """doctor and pull look at the very text model that will answer."""
+    assert SMALL_TEXT in by_subject(settings)
+    put_weights(LARGE_TEXT)
+    assert LARGE_TEXT in needed(settings)
+    assert SMALL_TEXT not in needed(settings)
+    found = by_subject(settings)
+    assert found[LARGE_TEXT].mark is Mark.GOOD
+    assert SMALL_TEXT not in found
+    assert SMALL_TEXT in needed(with_inference(settings, text_model="embedded"))
 
 
 def test_the_full_profile_names_what_the_hub_will_send(settings: Settings) -> None:
-    inference = settings.inference.model_copy(update={"profile": "full"})
-    full = settings.model_copy(update={"inference": inference})
-    assert "yolo26x" in pull.needed_weights(full)
-    assert "GPT-2 large" in pull.hub_checkpoints(full)
+    full = with_inference(settings, profile="full")
+    assert "yolo26x" in needed(full)
+    assert "GPT-2 large" in pull.hub_checkpoints(full, pull.open_store(full))
 
 
 def test_pull_says_what_was_here_already(

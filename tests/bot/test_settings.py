@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, config_file, load
+from bot.settings import Settings, SettingsError, config_file, devices_of, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,8 @@ def test_the_shipped_file_holds_every_key_with_its_default() -> None:
             field = "data_folder_setting" if key == "data_folder" else key
             assert value == getattr(defaults, field), key
     sections = {"web", "inference", "store", "weights"}
-    assert set(shipped) == sections | {"language", "data_folder", "log_level", "source"}
+    plain = {"language", "data_folder", "log_level", "log_format", "source"}
+    assert set(shipped) == sections | plain
 
 
 def test_every_key_of_the_shipped_file_has_its_reason() -> None:
@@ -119,6 +120,50 @@ def test_variables_that_others_read_are_let_be(
 def test_a_variable_that_dotenv_cannot_set_is_not_ignored(clean: Path) -> None:
     (clean / ".env").write_text("TADIM_CONFIG=other.toml\n", encoding="utf-8")
     assert mistakes() == [".env: TADIM_CONFIG: is read from the environment, not from this file"]
+
+
+@pytest.mark.parametrize(
+    ("value", "devices"),
+    [
+        ("auto", ()),
+        ("cpu", ("cpu",)),
+        ("mps", ("mps",)),
+        ("cuda", ("cuda",)),
+        ("cuda:0, cuda:13", ("cuda:0", "cuda:13")),
+    ],
+)
+def test_devices(monkeypatch: pytest.MonkeyPatch, value: str, devices: tuple[str, ...]) -> None:
+    monkeypatch.setenv("TADIM_INFERENCE__DEVICE", value)
+    assert devices_of(load().inference.device) == devices
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        *((bad, "use ") for bad in ("", "gpu", "auto,cpu", "cuda:", "cuda:x", "cuda:0,", "cpu:1")),
+        ("cuda:0,cuda:0", "named twice"),
+    ],
+)
+def test_devices_that_are_none(monkeypatch: pytest.MonkeyPatch, value: str, why: str) -> None:
+    monkeypatch.setenv("TADIM_INFERENCE__DEVICE", value)
+    [mistake] = mistakes()
+    assert mistake.startswith("TADIM_INFERENCE__DEVICE: ")
+    assert why in mistake
+
+
+def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TADIM_WEB__PROXIES", '["127.0.0.1", "10.0.0.0/8", "fd00::/8"]')
+    assert load().web.proxies == ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
+    monkeypatch.setenv("TADIM_WEB__PROXIES", '["proxy.example"]')
+    [mistake] = mistakes()
+    assert "use an IP address or a network" in mistake
+
+
+def test_log_lines_for_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TADIM_LOG_FORMAT", "json")
+    assert load().log_format == "json"
+    monkeypatch.setenv("TADIM_LOG_FORMAT", "yaml")
+    assert mistakes() == ["TADIM_LOG_FORMAT: Input should be 'text' or 'json'"]
 
 
 def test_other_programs_variables_are_none_of_our_business(

@@ -385,7 +385,7 @@ async def test_cancel_is_a_notice_and_the_status_message_says_so(stage: Stage) -
     await world.reads(ADA.id, "Cancelled.")
     assert world.visible(ADA.id) == [status]
     assert world.answered_presses[query]["text"]
-    assert stage.queue.cancelled == 1
+    assert len(stage.queue.cancelled) == 1
 
 
 # --- order, repetition, quarrels with Telegram ---------------------------------------------------

@@ -46,7 +46,7 @@ def test_loopback(host: str, here: bool) -> None:
 
 def frontend_with(**web: object) -> WebFrontend:
     settings = Settings(web=Web(**web))
-    return WebFrontend(Hub(services(SimpleNamespace(unready=[])), settings), settings)
+    return WebFrontend(Hub(services(SimpleNamespace(unready=[], missing=[])), settings), settings)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
@@ -252,12 +252,20 @@ async def test_health() -> None:
     async with serving() as frontend, Browser(frontend) as browser:
         async with browser.http.get("/healthz") as response:
             assert response.status == 200
-        async with browser.http.get("/readyz") as response:
-            assert response.status == 200
-        frontend._hub.services.queue.unready.append("the text worker is starting")
-        async with browser.http.get("/readyz") as response:
-            assert response.status == 503
-            assert await response.text() == "the text worker is starting\n"
+        queue = frontend._hub.services.queue
+
+        async def readiness() -> tuple[int, str]:
+            async with browser.http.get("/readyz") as response:
+                return response.status, await response.text()
+
+        assert await readiness() == (200, "ready\n")
+        queue.missing.append("worker compute-1 is not running")
+        assert await readiness() == (200, "ready\nworker compute-1 is not running\n")
+        queue.unready.append("worker text is not running")
+        assert await readiness() == (
+            503,
+            "worker text is not running\nworker compute-1 is not running\n",
+        )
 
 
 async def test_metrics_are_the_operators() -> None:

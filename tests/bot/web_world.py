@@ -204,7 +204,7 @@ async def serving(
         web=Web(**{"port": 0, **web}),
         **({"TADIM_WEB_TOKEN": token} if token else {}),
     )
-    world = services(SimpleNamespace(unready=[]))
+    world = services(SimpleNamespace(unready=[], missing=[]))
     hub = Hub(world, settings)
     frontend = WebFrontend(hub, settings)
     hub.frontends["web"] = frontend

@@ -15,6 +15,7 @@ import pytest_asyncio
 from PIL import Image
 
 from handlers.kit import runner
+from handlers.kit.progress import duration
 from handlers.kit.reply import Reply, State
 from handlers.kit.request import Picture, PictureRef, PictureTooLarge
 from handlers.kit.services import Services
@@ -27,6 +28,7 @@ from inference.jobs import (
     Queued,
     QueueFull,
     Started,
+    TooLargeForDevice,
     WorkerLost,
 )
 from inference.queue import InferenceQueue, QueueOptions
@@ -266,7 +268,7 @@ async def test_the_way_to_the_answer_is_told(language: str) -> None:
     *on_the_way, final = platform.states
     expected = (
         Message("queued", position=3),
-        Message("queued-eta", position=2, seconds=4),
+        Message("queued-eta", position=2, duration=duration(4.2)),
         Message("downloading", model="YOLO26n", megabytes=6),
         Message("loading", model="YOLO26n"),
         Message("working", model="YOLO26n"),
@@ -386,7 +388,9 @@ def unavailable(reason: str, **facts: Any) -> ModelUnavailable:
     ("error", "logged"),
     [
         (QueueFull(100, 90.0), False),
-        (QueueFull(20, None, personal=True), False),
+        (QueueFull(20, None, "user"), False),
+        (QueueFull(400, 90.0, "chat"), False),
+        (QueueFull(31, None, "bytes"), False),
         (JobTimeout(60), True),
         (WorkerLost("ended with code -9"), True),
         (OutOfMemory("CUDA"), True),
@@ -395,6 +399,7 @@ def unavailable(reason: str, **facts: Any) -> ModelUnavailable:
         (unavailable("gone"), True),
         (unavailable("wrong-hash"), True),
         (ModelUnavailable("it does not load"), True),
+        (TooLargeForDevice("YOLO26x", 6_800_000_000, 4_000_000_000), True),
         (ModelFailed("ValueError: something"), True),
     ],
     ids=lambda value: str(value),
@@ -422,7 +427,7 @@ async def everything(
 ) -> AsyncIterator[Services]:
     pulled("yolo26n")
     tasks = {"detection": all_tasks()["detection"]}
-    queue = InferenceQueue(weights_store, QueueOptions(device="cpu", tasks=tasks))
+    queue = InferenceQueue(weights_store, QueueOptions(devices=("cpu",), tasks=tasks))
     made = services(queue)
     yield made
     made.studio.close()

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from handlers.kit import runner
+from handlers.kit.progress import duration
 from handlers.kit.reply import Generated, Reply, Say, State
 from handlers.kit.services import Services
 from inference.jobs import BadInput, Queued, Started, Token, WorkerLost
@@ -248,7 +249,7 @@ async def test_the_buttons_speak_turkish() -> None:
 async def test_who_waits_is_told_where_he_stands() -> None:
     platform, _ = world(lambda asked: [Queued(4, 9, 12.0), *writing("ok")(asked)])
     await platform.ask("gpt", text="?")
-    message = Message("queued-eta", position=4, seconds=12)
+    message = Message("queued-eta", position=4, duration=duration(12))
     assert platform.read(platform.states[0]) == words("en")(message)
 
 
@@ -287,7 +288,7 @@ async def everything(
 ) -> AsyncIterator[Services]:
     pulled("smollm2-135m-instruct")
     tasks = {"text-generation": all_tasks()["text-generation"]}
-    queue = InferenceQueue(weights_store, QueueOptions(device="cpu", tasks=tasks))
+    queue = InferenceQueue(weights_store, QueueOptions(devices=("cpu",), tasks=tasks))
     made = services(queue)
     yield made
     made.studio.close()

@@ -210,7 +210,10 @@ async def test_a_handler_without_a_final_reply_is_our_mistake(
     [
         (UserError("error-text-empty", parameter="x"), "error-text-empty", False),
         (PictureError("pdf"), "error-picture-pdf", False),
-        (QueueFull(5, 60.0), "error-queue-full", False),
+        (QueueFull(5, 60.0), "error-queue-all", False),
+        (QueueFull(5, None, "user"), "error-queue-user", False),
+        (QueueFull(5, 60.0, "chat"), "error-queue-chat", False),
+        (QueueFull(5, None, "bytes"), "error-queue-bytes", False),
         (JobCancelled("elsewhere"), "cancelled", False),
         (ZeroDivisionError("1/0"), "error-unforeseen", True),
         (KeyError("x"), "error-unforeseen", True),

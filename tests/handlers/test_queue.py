@@ -1,4 +1,4 @@
-"""/queue: one's own place in line, in words."""
+"""/queue: one's own place in line and what the machine is doing, in words."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from handlers.kit import Call
-from handlers.queue import duration
-from inference.jobs import Event, Loading, Progress, Queued, Started
-from locales import words
-from tests.fakes import FakePlatform, services
+from handlers.kit.progress import duration
+from inference.jobs import Done, Event, Loading, Progress, Queued, Started
+from inference.queue import Overview
+from inference.tasks import all_tasks
+from locales import LANGUAGES, Message, words
+from tests.fakes import FakePlatform, room, services, standing
 from tests.handlers.under_way import begin, replace_commands
 
 
 @pytest.fixture
 async def platform(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakePlatform]:
-    """A chat where /gpt and /detect wait until the test is over."""
-    world = services(SimpleNamespace(waiting=7))
+    """A chat where /gpt and /detect wait until the test is over; the machine is idle."""
+    world = services(SimpleNamespace(overview=lambda: standing(room("compute"), room("text"))))
     release = replace_commands(monkeypatch, "gpt", "detect")
     yield FakePlatform(world, language="en")
     release.set()
@@ -28,30 +30,23 @@ async def platform(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakePlatfor
     world.studio.close()
 
 
+def stands(platform: FakePlatform, overview: Overview) -> None:
+    platform.services.queue.overview = lambda: overview  # type: ignore[method-assign]
+
+
 async def test_nothing_under_way(platform: FakePlatform) -> None:
     reply = await platform.ask("queue")
-    assert platform.read(reply) == (
-        "You have nothing under way.\n7 jobs are waiting for a model in all."
+    assert platform.read(reply, "en") == (
+        "You have nothing under way.\nNothing is at work and nobody is waiting."
+    )
+    assert platform.read(reply, "tr") == (
+        "Şu anda süren bir işin yok.\nŞimdilik ne çalışan ne de bekleyen iş var."
     )
     assert platform.labels(reply) == ["Again"]
     assert reply.private
 
 
-@pytest.mark.parametrize(
-    ("waiting", "english", "turkish"),
-    [
-        (0, "Nobody is waiting for a model.", "Model bekleyen kimse yok."),
-        (1, "One job is waiting for a model in all.", "Toplam 1 iş model bekliyor."),
-        (1200, "1,200 jobs are waiting for a model in all.", "Toplam 1.200 iş model bekliyor."),
-    ],
-)
-async def test_how_many_wait_in_all(
-    platform: FakePlatform, waiting: int, english: str, turkish: str
-) -> None:
-    platform.services.queue.waiting = waiting  # type: ignore[misc]
-    reply = await platform.ask("queue")
-    assert platform.read(reply, "en").endswith(english)
-    assert platform.read(reply, "tr").endswith(turkish)
+# --- one's own ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -89,9 +84,11 @@ async def test_each_stage_in_words(
         (0.0, "a second", "1 saniye"),
         (1.4, "a second", "1 saniye"),
         (59.4, "59 seconds", "59 saniye"),
+        (59.6, "a minute", "1 dakika"),
         (60, "a minute", "1 dakika"),
         (200, "3 minutes", "3 dakika"),
         (6000, "100 minutes", "100 dakika"),
+        (3 * 3600, "3 hours", "3 saat"),
     ],
 )
 def test_durations_in_words(seconds: float, english: str, turkish: str) -> None:
@@ -124,3 +121,90 @@ async def test_many_runs_are_all_listed_with_a_row_of_buttons(platform: FakePlat
     reply = await platform.ask("queue")
     assert platform.read(reply).count("• /gpt") == 8
     assert platform.labels(reply).count("Cancel /gpt") == 5
+
+
+# --- the machine ----------------------------------------------------------------------------------
+
+
+async def test_what_the_machine_is_doing(platform: FakePlatform) -> None:
+    """Others' runs are counted by command: those a worker has in hand, not those that wait."""
+    bob = FakePlatform(platform.services, user="fake:bob")
+    for event in (Started("YOLO26n"), Progress(0.2), Started("YOLO26n")):
+        await begin(bob, "detect", event)
+    await begin(bob, "gpt", Started("SmolLM2"))
+    for event in (Queued(1, 9, 5.0), Loading("X", "load"), Done(None, "X", 0.1), None):
+        await begin(bob, "gpt", event)
+    stands(
+        platform,
+        standing(
+            room("compute", waiting=28, running=3, devices=2),
+            room("text", waiting=2, running=1, devices_ready=0, loading=("SmolLM2",)),
+            users=12,
+            eta=40.0,
+        ),
+    )
+    reply = await platform.ask("queue")
+    assert platform.read(reply, "en").splitlines() == [
+        "You have nothing under way.",
+        "How things stand:",
+        "• at work: 3 × /detect and 1 × /gpt",
+        "• waiting: 30 jobs of 12 people",
+        "• a new job: done in about 40 seconds",
+        "• getting ready: SmolLM2",
+        "• pictures and experiments: 1 of 2 devices ready, the others are starting up",
+        "• text: starting up; jobs wait meanwhile",
+    ]
+    assert platform.read(reply, "tr").splitlines() == [
+        "Şu anda süren bir işin yok.",
+        "Genel durum:",
+        "• çalışan: 3 × /algıla ve 1 × /gpt",
+        "• bekleyen: 12 kişiden 30 iş",
+        "• yeni bir iş: yaklaşık 40 saniye içinde biter",
+        "• hazırlanan model: SmolLM2",
+        "• resimler ve deneyler: 2 aygıttan 1 tanesi hazır, diğerleri başlatılıyor",
+        "• metinler: başlatılıyor; bu sırada gelen işler bekler",
+    ]
+    assert reply.data is not None
+    assert (reply.data["waiting"], reply.data["people"], reply.data["eta"]) == (30, 12, 40.0)
+    assert reply.data["at_work"] == {"detect": 3, "gpt": 1}
+    assert [(r["name"], r["ready"], r["devices"]) for r in reply.data["rooms"]] == [
+        ("compute", 1, 2),
+        ("text", 0, 1),
+    ]
+    json.dumps(reply.data)
+    assert "bob" not in json.dumps(reply.data)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "users", "english", "turkish"),
+    [
+        (0, 0, "• waiting: nobody", "• bekleyen: yok"),
+        (1, 1, "• waiting: one job", "• bekleyen: 1 iş"),
+        (5, 0, "• waiting: 5 jobs", "• bekleyen: 5 iş"),  # their weights are on their way
+        (5, 1, "• waiting: 5 jobs of one person", "• bekleyen: 1 kişiden 5 iş"),
+        (1200, 300, "• waiting: 1,200 jobs of 300 people", "• bekleyen: 300 kişiden 1.200 iş"),
+    ],
+)
+async def test_who_waits(
+    platform: FakePlatform, waiting: int, users: int, english: str, turkish: str
+) -> None:
+    await begin(platform, "gpt", Started("SmolLM2"))
+    stands(platform, standing(room("text", waiting=waiting, running=1), users=users))
+    reply = await platform.ask("queue")
+    assert english in platform.read(reply, "en").splitlines()
+    assert turkish in platform.read(reply, "tr").splitlines()
+    assert "a new job" not in platform.read(reply, "en"), "nothing was measured yet"
+
+
+async def test_a_model_that_two_workers_load_is_named_once(platform: FakePlatform) -> None:
+    both = (room("compute", loading=("YOLO26n", "YOLO26n")),)
+    stands(platform, standing(*both, room("text", loading=("SmolLM2",))))
+    text = platform.read(await platform.ask("queue"))
+    assert "• getting ready: YOLO26n and SmolLM2" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_room_has_its_name(language: str) -> None:
+    rooms: set[str] = {task.room for task in all_tasks().values()}
+    for name in rooms:
+        assert words(language)(Message(f"queue-room-{name}"))

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everything() -> AsyncIterator[Services]:
-    queue = InferenceQueue(NoWeights(), QueueOptions(device="cpu"))
+    queue = InferenceQueue(NoWeights(), QueueOptions(devices=("cpu",)))
     made = services(queue)
     yield made
     made.studio.close()

@@ -52,6 +52,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "cancelled",
     ),
     "error-input-{}": ("empty", "too-long"),
+    "error-queue-{}": ("all", "user", "chat", "bytes"),
+    "queue-room-{}": ("compute", "text"),
     "help-stop-{}": STOPS,
     "help-kind-{}": ("integer", "number", "boolean", "picture"),
     "help-kind-{}-range": ("integer", "number"),
