@@ -75,13 +75,14 @@ class Costs:
         self._costs: OrderedDict[Key, _Cost] = OrderedDict()
         self._loads: dict[Hashable, float] = {}
 
-    def learn_batch(self, lane: Key, units: float, seconds: float) -> None:
-        """A batch took `seconds` of the device for `units` of work in all."""
+    def learn_batch(self, lane: Key, jobs: int, units: float, seconds: float) -> None:
+        """A batch of `jobs` took `seconds` of the device for `units` of work in all."""
         for cost in self._both(lane):
             cost.batch.learn(units, seconds)
+            cost.share.learn(units / jobs, seconds / jobs)
 
     def learn_job(self, lane: Key, units: float, seconds: float, stay: float) -> None:
-        """A job's share was `seconds`; from start to result it stayed for `stay` seconds."""
+        """A job that others run beside took `seconds` of the device, and stayed for `stay`."""
         for cost in self._both(lane):
             cost.share.learn(units, seconds)
             cost.stay.learn(units, stay)

@@ -484,8 +484,9 @@ class InferenceQueue:
         now = asyncio.get_running_loop().time()
         observe = metrics.of_task(entry.task.name)
         observe.service.observe(seconds)
-        stay = now - entry.started if entry.started else seconds
-        self._costs.learn_job(entry.lane, entry.units, seconds, stay)
+        if entry.task.kind != "short":  # of those the station learns, batch by batch
+            stay = now - entry.started if entry.started else seconds
+            self._costs.learn_job(entry.lane, entry.units, seconds, stay)
         if entry.told is not None and entry.attempts == 1:
             when, eta = entry.told
             observe.eta_error.observe(abs(when + eta - now) / max(now - when, 0.001))

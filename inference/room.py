@@ -86,7 +86,9 @@ class Room:
 
     def _feed(self, station: Station, now: float) -> bool:
         """Give one worker its next batch, if there is one for it."""
-        for lane, head in self.line.lanes(lambda lane: self._advantage(station, lane)):
+        if station.full and all(self._is_short(lane) for lane in self.line):
+            return False
+        for lane, head in self.line.lanes(lambda head: self._advantage(station, head)):
             waiting = self.line.waiting_in(lane)
             session = station.place_for(head, waiting)
             if session is None and not station.fits(head.variant):
@@ -100,10 +102,12 @@ class Room:
             return True
         return False
 
-    def _advantage(self, station: Station, lane: Any) -> float:
-        """What it saves this worker to take work whose model it has in memory."""
+    def _is_short(self, lane: Any) -> bool:
         head = self.line.head(lane)
-        assert head is not None
+        return head is not None and head.task.kind == "short"
+
+    def _advantage(self, station: Station, head: Entry) -> float:
+        """What it saves this worker to take work whose model it has in memory."""
         key = key_of(head.variant)
         if key in station.resident:
             # Loading costs the device this long; nobody is put off by more than `LOAD_WEIGHT`.

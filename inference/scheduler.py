@@ -300,13 +300,15 @@ class Scheduler(Generic[W]):
 
     # --- looking ----------------------------------------------------------------------------------
 
-    def lanes(
-        self, advantage: Callable[[Hashable], float] = lambda lane: 0.0
-    ) -> list[tuple[Hashable, W]]:
+    def lanes(self, advantage: Callable[[W], float] = lambda head: 0.0) -> list[tuple[Hashable, W]]:
         """The lanes that hold a job, each with its next job, the lane of the next job first.
 
-        `advantage(lane)`: seconds by which a lane goes before others for whoever asks.
+        `advantage(head)`: seconds by which its lane goes before others for whoever asks.
         """
+        if len(self._lanes) == 1:  # nothing to compare
+            (key,) = self._lanes
+            head = self.head(key)
+            return [] if head is None else [(key, head)]
         ahead: list[tuple[Hashable, W]] = []
         by_chat: dict[Hashable, list[tuple[float, int, float, Hashable, W]]] = {}
         for key in list(self._lanes):
@@ -317,7 +319,7 @@ class Scheduler(Generic[W]):
             if lane.again.waiting:
                 ahead.append((key, head))
                 continue
-            by = lane.lift + advantage(key)
+            by = lane.lift + advantage(head)
             tag = self._users[head.chat, head.user].tag - by
             by_chat.setdefault(head.chat, []).append((tag, head.order, by, key, head))
         # A chat stands where its best lane stands: an advantage counts against other chats, and
@@ -331,6 +333,10 @@ class Scheduler(Generic[W]):
                 line.append((after, tag, order, key, head))
         line.sort(key=lambda place: place[:3])
         return ahead + [(key, head) for _, _, _, key, head in line]
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """The lanes that hold a job, in no order."""
+        return iter(self._lanes)
 
     def waiting_in(self, lane: Hashable) -> int:
         """How many jobs of a lane wait."""

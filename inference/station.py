@@ -132,6 +132,7 @@ class Station:
         self._settle = settle
         self._freed = freed
         self._watch: asyncio.TimerHandle | None = None
+        self._leaving = False
         self._handlers: dict[str, Callable[..., None]] = {
             "result": self._on_result,
             "started": self._on_started,
@@ -143,12 +144,13 @@ class Station:
             "loading": self._on_loading,
             "loaded": self._on_loaded,
             "evicted": self._on_evicted,
+            "leaving": self._on_leaving,
             "ready": self._on_ready,
         }
 
     @property
     def ready(self) -> bool:
-        return self.link is not None and self.link.ready
+        return self.link is not None and self.link.ready and not self._leaving
 
     @property
     def running(self) -> int:
@@ -319,6 +321,10 @@ class Station:
     def _on_ready(self, device: str, budget: int) -> None:
         self.device = device
         self.budget = budget
+        self._leaving = False
+
+    def _on_leaving(self) -> None:
+        self._leaving = True
 
     def _on_loading(self, key: str) -> None:
         self.loading = {key: asyncio.get_running_loop().time()}
@@ -395,7 +401,7 @@ class Station:
         del self.sessions[number]
         if session.short:
             if jobs and seconds > 0.0:
-                self._costs.learn_batch(session.lane, session.units, seconds)
+                self._costs.learn_batch(session.lane, jobs, session.units, seconds)
                 if peak:
                     self._peaks.setdefault(session.key, Line()).learn(jobs, peak)
             now = asyncio.get_running_loop().time()

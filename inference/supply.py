@@ -15,6 +15,8 @@ from inference.weights import Fetching, WeightsError
 
 log = logging.getLogger(__name__)
 
+_NONE: Mapping[str, Path] = {}  # the files of a variant that needs none
+
 
 class Weights(Protocol):
     """What is needed of `inference.weights.WeightsStore`; `pull` and `verify` run in a thread."""
@@ -55,7 +57,7 @@ class Supply:
 
     def files(self, variant: Variant) -> Mapping[str, Path]:
         """The files of a variant whose entries are ready."""
-        return self._files.get(variant.name, {})
+        return self._files.get(variant.name, _NONE)
 
     def prepare(self, entry: Entry) -> None:
         """See to the files that an entry's model needs."""

@@ -20,6 +20,7 @@ Worker → queue
     ("loading", key)                        the jobs of its sessions wait for the model
     ("loaded", key, seconds)
     ("evicted", key)
+    ("leaving",)                            the worker ends itself; it reads no more messages
     ("started", session, [job, …])
     ("event", job, Progress | Token)
     ("result", job, sealed value, seconds)  seconds: the job's share of the device's time

@@ -47,7 +47,7 @@ from inference.wire import Message, Sealed, WorkerEnd, seal, unseal
 log = logging.getLogger(__name__)
 
 LONG_SHARE = 0.25  # of the device for long work, while there is short work beside it
-SOON = 0.005  # seconds: what a model answers in less needs no word that it has begun
+SOON = 0.02  # seconds: what a model answers in less needs no word that it has begun
 DEVICE_LOST = 70  # exit code of a worker whose device can no longer be used
 
 
@@ -311,6 +311,8 @@ class Worker:
         running.session.close()
         failure = portable(error)
         share = running.seconds / max(1, running.size)
+        if device_is_lost(error):
+            self._say("leaving")  # so that nothing is sent to a process that is about to end
         self._say("failed", number, list(running.spent), failure, share)
         self._say("end", number, 0.0, 0, 0)
         if isinstance(failure, OutOfMemory):

@@ -48,6 +48,34 @@ class Doubler(OneStepModel):
         ]
 
 
+class Hungry(OneStepModel):
+    """Doubles numbers while its batch fits into memory; says how large its batch was."""
+
+    def load(self, device: str) -> None: ...
+
+    def predict(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        time.sleep(0.05)
+        if len(inputs) > int(self.options["fits"]):
+            raise MemoryError(f"{len(inputs)} are too many")
+        return [(2 * item, len(inputs)) for item in inputs]
+
+
+class AcceleratorError(RuntimeError):
+    """What torch calls an error after which a process can no longer use its GPU."""
+
+
+class Asserting(OneStepModel):
+    """Doubles numbers; for "assert" it fails as a GPU does on a failed assertion."""
+
+    def load(self, device: str) -> None: ...
+
+    def predict(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        time.sleep(0.1)
+        if "assert" in inputs:
+            raise AcceleratorError("CUDA error: device-side assert triggered")
+        return [(2 * item, os.getpid()) for item in inputs]
+
+
 class Unpicklable:
     """A result that refuses to travel."""
 
@@ -125,7 +153,9 @@ class _Counting(Session):
 def task(name: str, entry: str, **settings: Any) -> Task:
     """A task of one variant. `options`, `max_batch`, `weights` go to the variant."""
     variant = {
-        key: settings.pop(key) for key in ("options", "max_batch", "weights") if key in settings
+        key: settings.pop(key)
+        for key in ("options", "max_batch", "weights", "memory")
+        if key in settings
     }
     return Task(
         name=name,
@@ -156,6 +186,14 @@ TASKS = {
         task("badkey", "Doubler", batch_key=lambda p: 1 / p),
         task("weighty", "Doubler", weights=("missing",)),
         task("text-short", "Doubler", room="text"),
+        task("hungry", "Hungry", max_batch=8, options={"fits": 3}),
+        task("starving", "Hungry", max_batch=8, options={"fits": 0}),
+        task("assert", "Asserting", max_batch=4),
+        task("big", "Doubler", memory=600),
+        task("bigger", "Doubler", memory=700),
+        task("huge", "Doubler", memory=5_000),
+        task("where", "Asserting", max_batch=1),
+        task("busy", "Counter", long=True, options={"seconds": 0.02}),
     )
 }
 
