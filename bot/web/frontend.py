@@ -65,6 +65,7 @@ class WebFrontend(Frontend):
             budget,
             share=max(budget // 4, self._upload_limit),
             lifetime=settings.web.picture_minutes * 60,
+            group_of=self._share_of,
         )
         # Uploads under way hold memory before the shelf does; together they stay within a budget.
         self._uploading = asyncio.Semaphore(max(1, budget // self._upload_limit))
@@ -137,6 +138,10 @@ class WebFrontend(Frontend):
 
     async def fetch(self, ref: PictureRef) -> bytes:
         return self._shelf.get(str(ref.place.get("upload", ""))).data
+
+    def _share_of(self, key: str) -> str:
+        session = self._sessions.known(key)
+        return session.share if session else ""
 
     def _forget(self, user: str) -> None:
         session = self._sessions.known(user.removeprefix("web:"))

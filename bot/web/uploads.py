@@ -1,7 +1,7 @@
 """Pictures and files held in memory: what visitors send, and what they are given.
 
-Nothing is written to disk. A thing leaves the shelf when its time is up or when the budget is spent
-(the oldest goes first), and whoever asks for it then hears `PictureGone`.
+Nothing is written to disk. A thing leaves the shelf when its time is up or when the budget is
+spent, and whoever asks for it then hears `PictureGone`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from handlers.kit.request import PictureGone, PictureTooLarge
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A thing on the shelf. `owner` is the session that may see it; `name` is a file name."""
+    """A thing on the shelf.
+
+    `owner` is the session that may see it, `group` whom it counts against; `name` is a file name.
+    """
 
     owner: str
+    group: str
     data: bytes
     name: str
     expires: float  # by the shelf's clock
@@ -29,7 +33,9 @@ class Shelf:
     """Holds bytes by unguessable id.
 
     `budget`: bytes that all visitors hold together. `share`: bytes that one of them may hold, so
-    that nobody can push everybody else's pictures out. `lifetime`: seconds.
+    that nobody can push everybody else's pictures out. `lifetime`: seconds. `group_of(owner)`: the
+    visitors that one person may pretend to be. Where the budget is spent, the group that holds the
+    most makes room, with its oldest: a flood under fresh names costs the flooder his own pictures.
     """
 
     def __init__(
@@ -38,14 +44,17 @@ class Shelf:
         share: int,
         lifetime: float,
         clock: Callable[[], float] = time.monotonic,
+        group_of: Callable[[str], str] = lambda owner: "",
     ) -> None:
+        self._group_of = group_of
         self._budget = budget
         self._share = min(share, budget)
         self._lifetime = lifetime
         self._clock = clock
         # Insertion order is also the order of expiry: every lifetime is the same.
         self._held: OrderedDict[str, Held] = OrderedDict()
-        self._used: Counter[str] = Counter()
+        self._used: Counter[str] = Counter()  # bytes by owner
+        self._by_group: Counter[str] = Counter()
 
     @property
     def used(self) -> int:
@@ -64,10 +73,12 @@ class Shelf:
         while self._used[owner] + len(data) > self._share:
             self._drop(next(key for key, held in self._held.items() if held.owner == owner))
         while self.used + len(data) > self._budget:
-            self._drop(next(iter(self._held)))
-        key = secrets.token_urlsafe(18)
-        self._held[key] = Held(owner, data, name, self._clock() + self._lifetime)
+            [(heaviest, _)] = self._by_group.most_common(1)
+            self._drop(next(key for key, held in self._held.items() if held.group == heaviest))
+        key, group = secrets.token_urlsafe(18), self._group_of(owner)
+        self._held[key] = Held(owner, group, data, name, self._clock() + self._lifetime)
         self._used[owner] += len(data)
+        self._by_group[group] += len(data)
         return key
 
     def get(self, key: str, owner: str | None = None) -> Held:
@@ -102,9 +113,10 @@ class Shelf:
 
     def _drop(self, key: str) -> None:
         held = self._held.pop(key)
-        self._used[held.owner] -= len(held.data)
-        if not self._used[held.owner]:
-            del self._used[held.owner]
+        for counts, name in ((self._used, held.owner), (self._by_group, held.group)):
+            counts[name] -= len(held.data)
+            if not counts[name]:
+                del counts[name]
 
 
 async def read_limited(chunks: AsyncIterator[bytes], limit: int, declared: int | None) -> bytes:

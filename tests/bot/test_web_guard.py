@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
+from prometheus_client import REGISTRY
 
 from bot.hub import FrontendError, Hub
 from bot.settings import Settings, Web
@@ -18,6 +21,7 @@ from bot.web.guard import Guesses, is_loopback
 from tests.bot.web_world import Browser, picture, serving
 from tests.fakes import services
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "a-long-secret-of-the-operator"
 
 
@@ -282,6 +286,18 @@ async def test_metrics_are_the_operators() -> None:
         bearer["Authorization"] = "Bearer wrong"
         async with browser.http.get("/metrics", headers=bearer) as response:
             assert response.status == 403
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.tr.md"])
+def test_the_readme_lists_every_metric_and_no_other(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(tadim_\w+)`", text))
+    there = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in REGISTRY.collect()
+        if family.name.startswith("tadim_")
+    }
+    assert listed == there
 
 
 async def test_the_port_is_free_after_stop() -> None:

@@ -78,6 +78,22 @@ def test_nobody_pushes_the_others_out(clock: Clock) -> None:
     assert shelf.used == 80
 
 
+def test_fresh_names_push_nobody_else_out(clock: Clock) -> None:
+    """Visitors of one group: the flood costs the flooder's own pictures, the oldest first."""
+    shelf = Shelf(100, 50, 60, clock, group_of=lambda owner: owner.partition("-")[0])
+    theirs = shelf.put("ada-1", b"x" * 30)
+    flood = [shelf.put(f"bob-{number}", b"x" * 20) for number in range(10)]
+    assert shelf.get(theirs).data
+    for key in flood[:-3]:
+        with pytest.raises(PictureGone):
+            shelf.get(key)
+    assert all(shelf.get(key) for key in flood[-3:])
+    assert shelf.used == 90
+    shelf.put("cem-1", b"x" * 30)  # a newcomer finds room with whoever takes the most
+    assert shelf.get(theirs).data
+    assert shelf.used == 100
+
+
 def test_too_large_for_the_shelf(clock: Clock) -> None:
     shelf = shelf_of(clock, share=50)
     with pytest.raises(PictureTooLarge):
