@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 
 from bot.hub import Frontend, FrontendError, Hub
-from bot.pull import open_store, profile_of
+from bot.pull import manifest_of, open_store, profile_of
 from bot.settings import Settings, SettingsError, devices_of
 from bot.store import Store
 from handlers.kit.registry import commands
@@ -67,7 +67,8 @@ def engine_of(settings: Settings) -> Engine | None:
         )
     from inference.engines.ray import RayEngine
 
-    return RayEngine(settings.inference.ray_address, settings.inference.workers)
+    chosen = settings.inference
+    return RayEngine(chosen.ray_address, chosen.workers, manifest_of(settings))
 
 
 @asynccontextmanager

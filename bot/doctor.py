@@ -181,7 +181,7 @@ def check_engine(settings: Settings) -> Finding:
         step = Message("doctor-engine-next")
         return Finding(subject, Message("doctor-engine-absent"), Mark.BAD, step)
     address = chosen.ray_address or os.environ.get("RAY_ADDRESS", "")
-    key = "doctor-engine-ray" if address else "doctor-engine-ray-here"
+    key = "doctor-engine-ray-here" if address in ("", "local") else "doctor-engine-ray"
     return Finding(subject, Message(key, version=version, address=address))
 
 

@@ -41,10 +41,19 @@ def open_store(settings: Settings) -> WeightsStore:
     Raises:
         ManifestError: a pin does not fit the manifest.
     """
+    return WeightsStore(settings.weights_folder, manifest_of(settings))
+
+
+def manifest_of(settings: Settings) -> Manifest:
+    """What weights there are, with the local mirror and the user's pins.
+
+    Raises:
+        ManifestError: a pin does not fit the manifest.
+    """
     manifest = Manifest.shipped().pinned(settings.weights.pins)
     if settings.weights.mirror:
         manifest = manifest.mirrored(Path(settings.weights.mirror))
-    return WeightsStore(settings.weights_folder, manifest)
+    return manifest
 
 
 def chosen_variants(settings: Settings, store: Held) -> list[Variant]:

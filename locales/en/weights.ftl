@@ -33,7 +33,7 @@ doctor-engine-process = processes on this machine; for each kind of work { $work
    *[other] { $workers }
 }
 doctor-engine-ray = Ray { $version }, cluster at { $address }
-doctor-engine-ray-here = Ray { $version }, on this machine alone: neither inference.ray_address nor RAY_ADDRESS is set
+doctor-engine-ray-here = Ray { $version }, on this machine alone; inference.ray_address can name a cluster
 doctor-engine-absent = inference.engine asks for Ray, which is not installed
 doctor-engine-next = Run “uv sync --extra ray”, or set inference.engine to "process".
 doctor-device = Device

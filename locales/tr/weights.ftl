@@ -32,7 +32,7 @@ doctor-engine-process = bu makinede; her iş türü için { $workers ->
    *[other] { $workers } tane
 }
 doctor-engine-ray = Ray { $version }, kümenin adresi: { $address }
-doctor-engine-ray-here = Ray { $version }, yalnızca bu makinede: inference.ray_address da RAY_ADDRESS da tanımlı değil
+doctor-engine-ray-here = Ray { $version }, yalnızca bu makinede; inference.ray_address ayarı bir küme gösterebilir
 doctor-engine-absent = inference.engine ayarı Ray istiyor, ama Ray kurulu değil
 doctor-engine-next = “uv sync --extra ray” komutunu çalıştır ya da inference.engine ayarını "process" yap.
 doctor-device = Aygıt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -117,6 +119,27 @@ def test_the_limits_reach_the_queue_in_its_units(tmp_path: Path) -> None:
 
 def test_workers_live_in_processes_unless_ray_is_asked_for(tmp_path: Path) -> None:
     assert app.engine_of(settings(tmp_path)) is None
+
+
+def test_ray_is_told_the_cluster_and_the_users_pins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Engine:
+        def __init__(self, address: str, workers: int, manifest: Manifest) -> None:
+            self.told = (address, workers, manifest)
+
+    module = ModuleType("inference.engines.ray")
+    module.RayEngine = Engine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(app, "find_spec", lambda name: object())
+    configured = settings(
+        tmp_path,
+        inference={"engine": "ray", "ray_address": "10.0.0.5:6379", "workers": 3},
+        weights={"mirror": str(tmp_path)},
+    )
+    address, workers, manifest = app.engine_of(configured).told  # type: ignore[union-attr]
+    assert (address, workers) == ("10.0.0.5:6379", 3)
+    assert manifest.entries == Manifest.shipped().mirrored(tmp_path).entries
 
 
 def test_without_ray_it_is_said_how_to_get_it(
