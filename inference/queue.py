@@ -60,7 +60,6 @@ job_log = logging.getLogger("tadim.jobs")
 
 POSITION_INTERVAL = 0.5  # seconds between two looks at everybody's position, at least
 POSITION_SHARE = 20  # and this many times as long as such a look takes
-POSITIONS_AT_ONCE = 100  # jobs that are told before the loop does something else
 NOTICEABLE = 0.1  # of a position or an ETA: what is worth an event
 DEVICES_INTERVAL = 10.0  # seconds between two questions whether there are more devices
 SLOW = 60.0  # seconds of waiting and running from which on a job is worth a line in the log
@@ -539,7 +538,7 @@ class InferenceQueue:
 
     def _give_up(self, room: Room, reason: str) -> None:
         """No worker can be had: tell those who wait, rather than let them wait for ever."""
-        for entry in room.line.in_order():
+        for entry in room.line.all():
             self._finish(entry, ModelUnavailable(reason), "unavailable")
 
     def _repeat(self, entry: Entry, why: str) -> None:
@@ -645,13 +644,15 @@ class InferenceQueue:
             if not len(room.line):
                 continue
             now = asyncio.get_running_loop().time()
-            order = room.line.in_order()
-            told = forecast(order, room.stations, self._costs, now)
-            for position, (entry, eta) in enumerate(told, start=1):
-                if entry.in_line:
-                    _tell(entry, position, len(order), eta, now)
-                if not position % POSITIONS_AT_ONCE:
+            position = 0
+            for told in forecast(room.line, room.stations, self._costs, now):
+                if told is None:
                     yield
+                    continue
+                entry, eta = told
+                position += entry.in_line
+                if entry.in_line:
+                    _tell(entry, position, len(room.line), eta, now)
 
 
 def _tell(entry: Entry, position: int, waiting: int, eta: float | None, now: float) -> None:

@@ -12,9 +12,9 @@ from inference.costs import Costs
 from inference.entry import Entry
 from inference.scheduler import Scheduler
 from inference.station import Session, Station, key_of
-from inference.tasks import Variant
+from inference.tasks import Kind, Variant
 
-LOAD_WEIGHT = 10.0  # seconds of advantage at most for a model that is in memory already
+LOAD_WEIGHT = 10.0  # seconds that work may be put off at most because its model must be loaded
 PATIENCE = 10.0  # seconds that a job waits for memory before nothing begins before it
 
 
@@ -88,14 +88,22 @@ class Room:
         """Give one worker its next batch, if there is one for it."""
         if station.full and all(self._is_short(lane) for lane in self.line):
             return False
+        passed: set[Kind] = set()
         for lane, head in self.line.lanes(lambda head: self._advantage(station, head)):
+            kind = head.task.kind
+            if kind in passed:
+                continue  # somebody with a better claim to the same place could not have it yet
             waiting = self.line.waiting_in(lane)
             session = station.place_for(head, waiting)
             if session is None and not station.fits(head.variant):
                 if now > head.submitted + PATIENCE and len(self.stations) == 1:
                     return False  # others would keep the memory for ever
                 continue
-            if session is None or self._better_elsewhere(station, session, head, waiting):
+            if session is None:
+                if kind != "stream":  # streams of other models have places of their own
+                    passed.add(kind)
+                continue
+            if self._better_elsewhere(station, session, head, waiting):
                 continue
             batch = self.line.take(lane, station.seats(session, head))
             self._send(station, session, batch, now)
@@ -107,12 +115,9 @@ class Room:
         return head is not None and head.task.kind == "short"
 
     def _advantage(self, station: Station, head: Entry) -> float:
-        """What it saves this worker to take work whose model it has in memory."""
+        """What it costs this worker to load the model first, as seconds less than nothing."""
         key = key_of(head.variant)
-        if key in station.resident:
-            # Loading costs the device this long; nobody is put off by more than `LOAD_WEIGHT`.
-            return min(self._costs.load(key), LOAD_WEIGHT)
-        return 0.0
+        return 0.0 if key in station.resident else -min(self._costs.load(key), LOAD_WEIGHT)
 
     def _better_elsewhere(
         self, station: Station, session: Session, head: Entry, waiting: int

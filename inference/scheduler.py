@@ -5,7 +5,7 @@
 Vin, OSDI 1996). Chats and users have a tag, in device seconds. The chat with the smallest tag is
 next, in it the user with the smallest tag, of his jobs the oldest. Being served moves both tags on
 by what it costs: by the expected cost at once, corrected when the worker has measured the true one.
-The virtual time of a level is the tag of whoever was served last; whoever comes (back) starts there
+The virtual time of a level is the tag of whoever is being served; whoever comes (back) starts there
 at the earliest, so an absence saves nothing up and a debt is not forgotten. Hence a user's
 hundredth job stands behind a newcomer's first.
 
@@ -79,6 +79,11 @@ class Waiting:
     def in_line(self) -> bool:
         return self._line is not None
 
+    @property
+    def repeated(self) -> bool:
+        """Whether it stands before all others."""
+        return isinstance(self._line, _Again)
+
 
 class _Account:
     """What a chat or a user has had, in device seconds of virtual time."""
@@ -90,6 +95,12 @@ class _Account:
         self.waiting = 0  # jobs in line
         self.virtual = 0.0  # of a chat: the tag of the user served last
         self.joined = 0.0  # of a chat: its tag when it began to wait
+
+    def copy(self) -> _Account:
+        """The same tags, and nothing in line."""
+        copy = _Account()
+        copy.tag, copy.virtual = self.tag, self.virtual
+        return copy
 
 
 class _UserLine:
@@ -170,6 +181,18 @@ class _Lane:
 
 
 W = TypeVar("W", bound=Waiting)
+
+
+class Rehearsed(Waiting, Generic[W]):
+    """A waiting job's double in a rehearsal."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: W) -> None:
+        super().__init__(of.chat, of.user, of.lane, of.cost, of.alone)
+        self.of = of
+
+
 _ticks = itertools.count()  # breaks ties between equal tags: first come, first served
 
 
@@ -236,16 +259,19 @@ class Scheduler(Generic[W]):
     def take(self, lane: Hashable, most: int) -> list[W]:
         """The next jobs of a lane, at most `most`, as one batch; they are charged for."""
         batch: list[W] = []
+        chats: set[Hashable] = set()
         while len(batch) < most and (head := self.head(lane)) is not None:
             if head.alone and batch:
                 break
             chat = self._chats[head.chat]
             user = self._users[head.chat, head.user]
             if isinstance(head._line, _UserLine):  # a repeated job has been charged already
-                if chat.tag > self._virtual:
-                    self._virtual = chat.tag
-                if user.tag > chat.virtual:
-                    chat.virtual = user.tag
+                if head.chat not in chats:
+                    # The batch is served as one: its first job is what is being served.
+                    if not chats:
+                        self._virtual = max(self._virtual, chat.tag)
+                    chat.virtual = max(chat.virtual, user.tag)
+                    chats.add(head.chat)
                 chat.tag += head.cost
                 user.tag += head.cost
                 head.charged += head.cost
@@ -359,37 +385,32 @@ class Scheduler(Generic[W]):
             else:
                 return self._head_of_chat(chat)
 
-    def in_order(self) -> list[W]:
-        """All waiting jobs in the order in which they would be served if nobody came.
-
-        O(n log n): for positions, not for decisions. Batches are not looked at: a job may go
-        sooner, to fill one.
-        """
-        by_chat: dict[Hashable, dict[Hashable, list[W]]] = {}
+    def all(self) -> list[W]:
+        """All waiting jobs, the oldest first; repeated ones before the others."""
         again: list[W] = []
+        others: list[W] = []
         for lane in self._lanes.values():
             again += lane.again.waiting  # type: ignore[arg-type]
-            for chat_line in lane.chats.values():
-                users = by_chat.setdefault(chat_line.chat, {})
-                for line in chat_line.users.values():
-                    users.setdefault(line.user, []).extend(line)  # type: ignore[arg-type]
-        keyed: list[tuple[float, int, W]] = []
-        for chat, users in by_chat.items():
-            within: list[tuple[float, int, W]] = []
-            for user, jobs in users.items():
-                tag = self._users[chat, user].tag
-                jobs.sort(key=_order)
-                for job in jobs:
-                    within.append((tag - self._lanes[job.lane].lift, job.order, job))
-                    tag += job.cost
-            within.sort(key=_by_tag)
-            tag = self._chats[chat].tag
-            for _, order, job in within:
-                keyed.append((tag - self._lanes[job.lane].lift, order, job))
-                tag += job.cost
-        keyed.sort(key=_by_tag)
+            for chat in lane.chats.values():
+                for line in chat.users.values():
+                    others.extend(line)  # type: ignore[arg-type]
         again.sort(key=_order)
-        return again + [job for _, _, job in keyed]
+        others.sort(key=_order)
+        return again + others
+
+    def rehearsal(self) -> Scheduler[Rehearsed[W]]:
+        """An empty line with the same accounts and lifts: `rehearse` the jobs and see what comes.
+
+        What is done with it changes nothing here.
+        """
+        copy: Scheduler[Rehearsed[W]] = Scheduler(self._group)
+        copy._lifts = dict(self._lifts)
+        copy._virtual = self._virtual
+        for chat, account in self._chats.items():
+            copy._chats[chat] = account.copy()
+        for user, account in self._users.items():
+            copy._users[user] = account.copy()
+        return copy
 
     @property
     def fairness(self) -> float:

@@ -3,8 +3,8 @@
 The rules, in `place_for`:
 
 - A worker has one batch of short work and one long job in hand; it shares its time between them.
-- A second batch of short work is sent ahead where it is full already and the first takes a few
-  milliseconds: the worker need not wait for us then, and nobody for it.
+- A second batch of short work is sent ahead where it is full already, when the first is about to
+  end: the worker need not wait for us then, and a newcomer waits for little that he need not.
 - A *continuous* session (streamed text) takes newcomers of its own lane until it is full, and keeps
   nobody else from working.
 - A job whose batch raised is repeated in a batch of its own.
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
 SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
 LOAD_LIMIT = 900.0  # seconds a model may take to load
-AHEAD = 0.02  # seconds that a batch may take at most for another to be sent behind it
+AHEAD = 0.002  # seconds before the expected end of a batch at which the next is sent
 WATCH = 0.1  # seconds between two looks at limits
 
 _numbers = itertools.count(1)
@@ -132,6 +132,7 @@ class Station:
         self._settle = settle
         self._freed = freed
         self._watch: asyncio.TimerHandle | None = None
+        self._due: asyncio.TimerHandle | None = None  # when the next batch may be sent ahead
         self._leaving = False
         self._handlers: dict[str, Callable[..., None]] = {
             "result": self._on_result,
@@ -202,12 +203,22 @@ class Station:
 
     def _may_follow(self, session: Session, entry: Entry, waiting: int) -> bool:
         """Whether a batch may be sent while another is being computed."""
-        size = self.batch_size(entry)
-        if waiting < size or key_of(entry.variant) not in self.resident:
+        if waiting < self.batch_size(entry) or key_of(entry.variant) not in self.resident:
             return False  # it could still grow
         expected = self._costs.batch(session.lane, session.units)
-        following = self._costs.batch(entry.lane, size * entry.units)
-        return None not in (expected, following) and max(expected or 0, following or 0) <= AHEAD
+        if expected is None or not session.begun:
+            return False
+        loop = asyncio.get_running_loop()
+        due = session.begun + expected - AHEAD
+        if loop.time() >= due:
+            return True
+        if self._due is None:
+            self._due = loop.call_at(due, self._on_due)
+        return False
+
+    def _on_due(self) -> None:
+        self._due = None
+        self._freed()
 
     def batch_size(self, entry: Entry) -> int:
         """How many jobs of an entry's lane make a good batch here."""
@@ -278,9 +289,10 @@ class Station:
 
     def close(self) -> None:
         """Stop all clocks."""
-        if self._watch:
-            self._watch.cancel()
-            self._watch = None
+        for timer in (self._watch, self._due):
+            if timer:
+                timer.cancel()
+        self._watch = self._due = None
 
     # --- what the worker says ---------------------------------------------------------------------
 
@@ -400,6 +412,9 @@ class Station:
             return  # a newcomer was on his way to it just then
         del self.sessions[number]
         if session.short:
+            if self._due:
+                self._due.cancel()
+                self._due = None
             if jobs and seconds > 0.0:
                 self._costs.learn_batch(session.lane, jobs, session.units, seconds)
                 if peak:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from inference.scheduler import Scheduler, Waiting
+from inference.scheduler import Rehearsed, Scheduler, Waiting
 
 
 class Named(Waiting):
@@ -216,7 +216,7 @@ def test_nothing_is_lost_or_served_twice_in_a_random_schedule() -> None:
                         line.settle(waiting, chance.random())
                 case 4 if inside:
                     line.hasten(chance.choice(list(inside.values())), "q", chance.choice("xyz"))
-            assert len(line) == len(inside) == len(line.in_order())
+            assert len(line) == len(inside) == len(line.all())
         served += drain(line, 3)
         assert len(served) == len(set(served))
         assert not line._lanes and line.cost == 0.0
@@ -297,7 +297,7 @@ def test_a_second_asker_may_bring_a_job_forward() -> None:
     assert drain(line).index("heavy9") == 1
 
 
-def test_positions_are_the_order_of_service() -> None:
+def test_a_rehearsal_tells_the_order_of_service_and_changes_nothing() -> None:
     chance = random.Random(5)
     line = Line()
     for number in range(60):
@@ -309,8 +309,17 @@ def test_positions_are_the_order_of_service() -> None:
             chance.uniform(0.5, 2.0),
             chat=chance.choice("pq"),
         )
-    told = [each.name for each in line.in_order()]
-    assert drain(line) == told
+    for _ in range(10):
+        take(line, 3)
+    line.push(Named("again", "x"), first=True)
+    rehearsal = line.rehearsal()
+    for each in line.all():
+        rehearsal.push(Rehearsed(each), first=each.repeated)
+    told: list[str] = []
+    while lanes := rehearsal.lanes():
+        told += [each.of.name for each in rehearsal.take(lanes[0][0], 3)]
+    assert len(line) == len(told) == 31
+    assert drain(line, 3) == told
 
 
 def test_jains_index_tells_a_fair_line_from_an_unfair_one() -> None:
@@ -321,6 +330,6 @@ def test_jains_index_tells_a_fair_line_from_an_unfair_one() -> None:
     for _ in range(20):
         take(line)
     assert line.fairness > 0.98
-    for each in [each for each in line.in_order() if each.chat == "one"][:15]:
+    for each in [each for each in line.all() if each.chat == "one"][:15]:
         line.settle(each, 30.0)  # as if it had been served past the others
     assert line.fairness < 0.98
