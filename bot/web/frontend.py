@@ -28,7 +28,7 @@ from bot.web.uploads import Shelf, read_limited
 from handlers.kit.errors import UserError, message_for
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
-from locales import Message, words
+from locales import Message, language_of, words
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +244,10 @@ class WebFrontend(Frontend):
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         session = self._visit(request)
+        # Not every browser sends with this request the languages that it sends with all others; so
+        # the page says in which one it came.
+        if language := language_of(request.query.get("language")):
+            session.client_language = language
         socket = web.WebSocketResponse(timeout=2, heartbeat=25, max_msg_size=HARD_LIMIT)
         await socket.prepare(request)
         tab = Tab(socket)

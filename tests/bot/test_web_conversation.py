@@ -66,6 +66,15 @@ async def test_the_clients_language_is_spoken(frontend: WebFrontend) -> None:
             assert tab.hello["words"]["web-send"] == "Gönder"
 
 
+async def test_the_page_says_its_language_where_the_socket_does_not(frontend: WebFrontend) -> None:
+    async with Browser(frontend, **{"Accept-Language": "tr"}) as browser:
+        await browser.open()
+        for address, language in (("/ws?language=tr", "tr"), ("/ws?language=xx", "en")):
+            headers = {"Origin": browser.origin, "Accept-Language": "en"}
+            async with browser.http.ws_connect(address, headers=headers) as socket:
+                assert (await socket.receive_json(timeout=20))["language"] == language
+
+
 # --- asking
 
 

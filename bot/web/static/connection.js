@@ -4,6 +4,7 @@
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000]; // milliseconds
 const PING_EVERY = 20_000;
 const PONG_WITHIN = 8_000;
+const LANGUAGE = document.documentElement.lang; // in which the page came
 
 /** Events: "message" (detail: the parsed message), "up", "down". */
 export class Connection extends EventTarget {
@@ -18,7 +19,7 @@ export class Connection extends EventTarget {
   open() {
     clearTimeout(this.#timer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}/ws`);
+    const socket = new WebSocket(`${scheme}//${location.host}/ws?language=${LANGUAGE}`);
     this.#socket = socket;
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = () => {
