@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from inference.jobs import Event, Owner
+from inference.jobs import Event, Owner, Queued
 from inference.scheduler import Waiting
 from inference.tasks import Task, Variant
 from inference.ticket import Ticket
@@ -27,9 +27,10 @@ class Entry(Waiting):
         "attempts",
         "fraction",
         "limit",
-        "number",
+        "others",
         "over",
         "payload",
+        "promise",
         "released",
         "session",
         "share",
@@ -38,17 +39,14 @@ class Entry(Waiting):
         "suspect",
         "task",
         "text",
-        "tickets",
+        "ticket",
         "told",
-        "told_eta",
-        "told_position",
         "units",
         "variant",
     )
 
     def __init__(
         self,
-        number: int,
         ticket: Ticket,
         owner: Owner,
         task: Task,
@@ -61,8 +59,8 @@ class Entry(Waiting):
         submitted: float,
     ) -> None:
         super().__init__(owner.chat, owner.user, lane, FIRST_GUESS)
-        self.number = number
-        self.tickets: tuple[Ticket, ...] = (ticket,)
+        self.ticket: Ticket | None = ticket
+        self.others: tuple[Ticket, ...] = ()  # of equal jobs that share this run
         self.task = task
         self.variant = variant
         self.share = share
@@ -78,10 +76,13 @@ class Entry(Waiting):
         self.released = 0.0  # when the worker was asked to let go of it; 0: it was not
         self.fraction = 0.0  # of its work, as far as it said
         self.text: list[str] | None = None  # streamed so far, for latecomers
-        # What its readers were told, and when the first ETA was.
-        self.told_position = 0
-        self.told_eta: float | None = None
-        self.told: tuple[float, float] | None = None
+        self.told: Queued | None = None  # what its readers were told last
+        self.promise = 0.0  # when its result was first said to come; 0: nothing was said
+
+    @property
+    def number(self) -> int:
+        """What messages and the log call it."""
+        return self.order
 
     @property
     def bytes(self) -> int:
@@ -93,6 +94,24 @@ class Entry(Waiting):
         """Whether a failure that may not be its own fault still leaves it a second try."""
         return not self.text and self.attempts < 2
 
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        return self.others if self.ticket is None else (self.ticket, *self.others)
+
+    def join(self, ticket: Ticket) -> None:
+        """Another reader of the same run."""
+        self.others += (ticket,)
+
+    def leave(self, ticket: Ticket) -> bool:
+        """A reader has gone; whether he was the last."""
+        if ticket is self.ticket:
+            self.ticket = None
+        else:
+            self.others = tuple(other for other in self.others if other is not ticket)
+        return self.ticket is None and not self.others
+
     def deliver(self, event: Event) -> None:
-        for ticket in self.tickets:
+        if self.ticket is not None:
+            self.ticket.deliver(event)
+        for ticket in self.others:
             ticket.deliver(event)

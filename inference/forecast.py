@@ -63,11 +63,13 @@ def forecast(
             yield None
 
 
-def _in_turn(rehearsal: Scheduler[Rehearsed[Entry]]) -> Iterator[Told]:
+def _in_turn(rehearsal: Scheduler[Rehearsed[Entry]]) -> Iterator[Told | None]:
     while len(rehearsal):
         lane, _ = rehearsal.lanes()[0]
         for each in rehearsal.take(lane, 1):
             yield each.of, None
+        if not len(rehearsal) % PAUSE:
+            yield None
 
 
 def _next(

@@ -29,7 +29,7 @@ SERVICE = Histogram(
 BATCH = Histogram("tadim_batch_size", "Jobs in a batch", ["task"], buckets=(1, 2, 4, 8, 16, 32))
 ETA_ERROR = Histogram(
     "tadim_eta_error_ratio",
-    "First ETA told to a waiting job against the truth: |told - true| / true",
+    "First ETA told to a waiting job: seconds it was wrong by, over seconds from submission",
     ["task"],
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5),
 )

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Hashable, Iterator, Mapping
@@ -23,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from inference import metrics
-from inference.costs import Costs
+from inference.costs import Costs, Key
 from inference.engines import Engine
 from inference.engines.process import ProcessEngine
 from inference.entry import FIRST_GUESS, Entry
@@ -62,6 +61,7 @@ POSITION_INTERVAL = 0.5  # seconds between two looks at everybody's position, at
 POSITION_SHARE = 20  # and this many times as long as such a look takes
 NOTICEABLE = 0.1  # of a position or an ETA: what is worth an event
 DEVICES_INTERVAL = 10.0  # seconds between two questions whether there are more devices
+LANES_KEPT = 1000
 SLOW = 60.0  # seconds of waiting and running from which on a job is worth a line in the log
 
 
@@ -116,19 +116,18 @@ class Overview:
     rooms: tuple[RoomOverview, ...]
 
 
-class Submission:
+class Submission(Ticket):
     """`async with` it: the job is in the queue within the block, and given back after it."""
 
-    __slots__ = ("_entry", "_job", "_queue", "_ticket")
+    __slots__ = ("_entry", "_queue")
 
     def __init__(self, queue: InferenceQueue, job: Job) -> None:
+        super().__init__(job)
         self._queue = queue
-        self._job = job
 
     async def __aenter__(self) -> Ticket:
-        self._ticket = Ticket(self._job)
-        self._entry = self._queue._admit(self._ticket)
-        return self._ticket
+        self._entry = self._queue._admit(self)
+        return self
 
     async def __aexit__(
         self,
@@ -137,7 +136,7 @@ class Submission:
         trace: TracebackType | None,
     ) -> None:
         if self._entry is not None:
-            self._queue._give_back(self._entry, self._ticket)
+            self._queue._give_back(self._entry, self)
 
 
 class InferenceQueue:
@@ -160,8 +159,8 @@ class InferenceQueue:
         self._sharing = Sharing(self._options.cached_results)
         self._costs = Costs()
         self._rooms: dict[str, Room] = {}
-        self._entries: dict[int, Entry] = {}  # all that have no outcome yet
-        self._numbers = itertools.count(1)
+        self._entries: set[Entry] = set()  # all that have no outcome yet
+        self._lanes: dict[Key, Key] = {}  # one tuple each, however many jobs it is of
         self._by_user: dict[str, int] = {}  # tickets
         self._by_chat: dict[str, int] = {}
         self._held = 0  # bytes of payloads
@@ -273,7 +272,7 @@ class InferenceQueue:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain):
                     await self._empty.wait()
-        for entry in list(self._entries.values()):
+        for entry in list(self._entries):
             self._finish(entry, JobCancelled("shutting down"), "cancelled")
         await self._supply.close()
         for opening in self._opening:
@@ -312,13 +311,13 @@ class InferenceQueue:
             if self._held + size > self._options.held_bytes and self._entries:
                 raise self._refused(task, QueueFull(len(self._entries), None, "bytes"))
             self._held += size
-            self._entries[entry.number] = entry
+            self._entries.add(entry)
             if share is not None:
                 self._sharing.began(entry)
         user, chat = job.owner.user, job.owner.chat
         self._by_user[user] = self._by_user.get(user, 0) + 1
         self._by_chat[chat] = self._by_chat.get(chat, 0) + 1
-        if len(entry.tickets) == 1:
+        if entry.ticket is ticket:
             self._supply.prepare(entry)
         return entry
 
@@ -330,12 +329,11 @@ class InferenceQueue:
         except Exception as error:  # pickling runs the payload's own code
             raise ModelFailed(f"the payload does not pickle: {error}") from error
         return Entry(
-            next(self._numbers),
             ticket,
             job.owner,
             task,
             variant,
-            (task.name, variant.name, task.batch_key(job.payload)),
+            self._lane((task.name, variant.name, task.batch_key(job.payload))),
             share,
             payload,
             float(task.units(job.payload)),
@@ -343,10 +341,15 @@ class InferenceQueue:
             asyncio.get_running_loop().time(),
         )
 
+    def _lane(self, lane: Key) -> Key:
+        if len(self._lanes) > LANES_KEPT:
+            self._lanes.clear()
+        return self._lanes.setdefault(lane, lane)
+
     def _join(self, entry: Entry, ticket: Ticket) -> None:
         """A latecomer to an equal job: tell it what it has missed; his place may be the better."""
-        latest = entry.tickets[0].latest if entry.tickets else None
-        entry.tickets += (ticket,)
+        latest = next((other.latest for other in entry.tickets), None)
+        entry.join(ticket)
         if latest is not None:
             ticket.deliver(latest)
         if entry.text:
@@ -388,8 +391,7 @@ class InferenceQueue:
         if ticket.over:
             return
         ticket.fail(JobCancelled("the ticket was given back"))
-        entry.tickets = tuple(other for other in entry.tickets if other is not ticket)
-        if not entry.tickets:
+        if entry.leave(ticket):
             self._finish(entry, JobCancelled("nobody waits for it"), "cancelled")
 
     def _unavailable(self, entry: Entry, error: ModelUnavailable) -> None:
@@ -486,9 +488,9 @@ class InferenceQueue:
         if entry.task.kind != "short":  # of those the station learns, batch by batch
             stay = now - entry.started if entry.started else seconds
             self._costs.learn_job(entry.lane, entry.units, seconds, stay)
-        if entry.told is not None and entry.attempts == 1:
-            when, eta = entry.told
-            observe.eta_error.observe(abs(when + eta - now) / max(now - when, 0.001))
+        if entry.promise and entry.attempts == 1:
+            true = now - entry.submitted
+            observe.eta_error.observe(abs(entry.promise - now) / max(true, 0.001))
         done = Done(value, entry.variant.name, seconds)
         if entry.share is not None:
             self._sharing.remember(entry.share, done, size_of(sealed))
@@ -551,15 +553,14 @@ class InferenceQueue:
         if entry.over:
             return
         entry.over = True
-        del self._entries[entry.number]
+        self._entries.discard(entry)
         self._held -= entry.bytes
         entry.payload = None
         if entry.share is not None:
             self._sharing.ended(entry)
         if type(outcome) is Done:
             metrics.of_task(entry.task.name).done.inc()
-            for ticket in entry.tickets:
-                ticket.deliver(outcome)
+            entry.deliver(outcome)
         else:
             metrics.OUTCOMES.labels(entry.task.name, word).inc()
             self._let_go(entry)
@@ -657,23 +658,20 @@ class InferenceQueue:
 
 def _tell(entry: Entry, position: int, waiting: int, eta: float | None, now: float) -> None:
     """Say it, unless a reader would see no difference worth an edit."""
-    if entry.told_position and _alike(entry, position, eta):
+    if entry.told is not None and _alike(entry.told, position, eta):
         return
-    entry.told_position = position
-    entry.told_eta = eta
-    if entry.told is None and eta is not None:
-        entry.told = (now, eta)
-    entry.deliver(Queued(position, waiting, eta))
+    entry.told = Queued(position, waiting, eta)
+    if not entry.promise and eta is not None:
+        entry.promise = now + eta
+    entry.deliver(entry.told)
 
 
-def _alike(entry: Entry, position: int, eta: float | None) -> bool:
-    before = entry.told_position
-    if abs(before - position) > NOTICEABLE * before:
+def _alike(told: Queued, position: int, eta: float | None) -> bool:
+    if abs(told.position - position) > NOTICEABLE * told.position:
         return False
-    told = entry.told_eta
-    if told is None or eta is None:
-        return told == eta
-    return abs(told - eta) <= max(1.0, NOTICEABLE * told)
+    if told.eta is None or eta is None:
+        return told.eta == eta
+    return abs(told.eta - eta) <= max(1.0, NOTICEABLE * told.eta)
 
 
 __all__ = ["InferenceQueue", "Overview", "QueueOptions", "RoomOverview", "Ticket"]

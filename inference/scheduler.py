@@ -35,17 +35,20 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import operator
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
 LEAST_COST = 1e-6  # device seconds; what costs nothing could be served for ever
 
+_ticks = itertools.count(1)  # breaks ties between equal tags: first come, first served
+
 
 class Waiting:
     """A job as the scheduler sees it. Subclass it with whatever the job is.
 
-    `lane`: jobs of one lane may share a batch. `cost`: expected device seconds. `alone`: it shares
-    its batch with nobody (a repeated job).
+    `order` numbers all jobs. `lane`: jobs of one lane may share a batch. `cost`: expected device
+    seconds. `alone`: it shares its batch with nobody (a repeated job).
     """
 
     __slots__ = (
@@ -70,7 +73,7 @@ class Waiting:
         self.cost = cost
         self.alone = alone
         self.charged = 0.0  # device seconds that its user and chat have been charged for it
-        self.order = 0
+        self.order = next(_ticks)
         self._line: _UserLine | _Again | None = None
         self._before: Waiting | None = None
         self._after: Waiting | None = None
@@ -85,21 +88,33 @@ class Waiting:
         return isinstance(self._line, _Again)
 
 
-class _Account:
-    """What a chat or a user has had, in device seconds of virtual time."""
+class _User:
+    """What a user of a chat has had, in device seconds of virtual time."""
 
-    __slots__ = ("joined", "tag", "virtual", "waiting")
+    __slots__ = ("tag", "waiting")
 
-    def __init__(self) -> None:
-        self.tag = 0.0
+    def __init__(self, tag: float) -> None:
+        self.tag = tag
         self.waiting = 0  # jobs in line
-        self.virtual = 0.0  # of a chat: the tag of the user served last
-        self.joined = 0.0  # of a chat: its tag when it began to wait
 
-    def copy(self) -> _Account:
+
+class _Chat:
+    """What a chat has had, likewise, and its users by name."""
+
+    __slots__ = ("joined", "tag", "users", "virtual", "waiting")
+
+    def __init__(self, tag: float) -> None:
+        self.tag = tag
+        self.waiting = 0
+        self.virtual = 0.0  # the tag of the user who is being served
+        self.joined = 0.0  # its tag when it began to wait
+        self.users: dict[Hashable, _User] = {}
+
+    def copy(self) -> _Chat:
         """The same tags, and nothing in line."""
-        copy = _Account()
-        copy.tag, copy.virtual = self.tag, self.virtual
+        copy = _Chat(self.tag)
+        copy.virtual = self.virtual
+        copy.users = {name: _User(user.tag) for name, user in self.users.items()}
         return copy
 
 
@@ -108,7 +123,7 @@ class _UserLine:
 
     __slots__ = ("account", "first", "key", "last", "user")
 
-    def __init__(self, user: Hashable, account: _Account) -> None:
+    def __init__(self, user: Hashable, account: _User) -> None:
         self.user = user
         self.account = account
         self.key = account.tag  # by which the heap knows it
@@ -148,7 +163,7 @@ class _ChatLine:
 
     __slots__ = ("account", "chat", "heap", "key", "users")
 
-    def __init__(self, chat: Hashable, account: _Account) -> None:
+    def __init__(self, chat: Hashable, account: _Chat) -> None:
         self.chat = chat
         self.account = account
         self.key = account.tag
@@ -190,10 +205,8 @@ class Rehearsed(Waiting, Generic[W]):
 
     def __init__(self, of: W) -> None:
         super().__init__(of.chat, of.user, of.lane, of.cost, of.alone)
+        self.order = of.order
         self.of = of
-
-
-_ticks = itertools.count()  # breaks ties between equal tags: first come, first served
 
 
 class Scheduler(Generic[W]):
@@ -205,12 +218,11 @@ class Scheduler(Generic[W]):
     def __init__(self, group: Callable[[Hashable], Hashable] = lambda lane: lane) -> None:
         self._group = group
         self._lanes: dict[Hashable, _Lane] = {}
-        self._chats: dict[Hashable, _Account] = {}
-        self._users: dict[tuple[Hashable, Hashable], _Account] = {}
+        self._chats: dict[Hashable, _Chat] = {}
+        self._known = 0  # users who have an account
         self._lifts: dict[Hashable, float] = {}
         self._virtual = 0.0
         self._size = 0
-        self._chats_waiting = 0
         self._users_waiting = 0
         #: expected device seconds of all that wait
         self.cost = 0.0
@@ -233,7 +245,6 @@ class Scheduler(Generic[W]):
             lift = self._lifts.get(self._group(waiting.lane), 0.0)
             lane = self._lanes[waiting.lane] = _Lane(lift)
         chat, user = self._enter(waiting)
-        waiting.order = next(_ticks)
         lane.size += 1
         self._size += 1
         self.cost += waiting.cost
@@ -264,7 +275,7 @@ class Scheduler(Generic[W]):
             if head.alone and batch:
                 break
             chat = self._chats[head.chat]
-            user = self._users[head.chat, head.user]
+            user = chat.users[head.user]
             if isinstance(head._line, _UserLine):  # a repeated job has been charged already
                 if head.chat not in chats:
                     # The batch is served as one: its first job is what is being served.
@@ -285,13 +296,14 @@ class Scheduler(Generic[W]):
         """Charge a job that has left the line the `seconds` it took, not the expected ones."""
         difference = seconds - waiting.charged
         waiting.charged = seconds
-        for account in (
-            self._chats.get(waiting.chat),
-            self._users.get((waiting.chat, waiting.user)),
-        ):
-            if account is not None:
-                account.tag += difference
-        if difference < 0:
+        chat = self._chats.get(waiting.chat)
+        if chat is None:
+            return
+        chat.tag += difference
+        user = chat.users.get(waiting.user)
+        if user is not None:
+            user.tag += difference
+        if difference < 0 and chat.waiting:
             self._move_forward(waiting.chat, waiting.user)
 
     def hasten(self, waiting: W, chat: Hashable, user: Hashable) -> None:
@@ -299,7 +311,8 @@ class Scheduler(Generic[W]):
         line = waiting._line
         if not isinstance(line, _UserLine) or (chat, user) == (waiting.chat, waiting.user):
             return
-        account = self._users.get((chat, user))
+        known = self._chats.get(chat)
+        account = known.users.get(user) if known else None
         if account is not None and account.waiting:
             return  # it would stand behind his own
         if line.first is waiting and self._start(chat, user) >= self._start(
@@ -321,7 +334,7 @@ class Scheduler(Generic[W]):
         """Nobody waits and nothing runs: nobody owes anything any more."""
         if not self._size:
             self._chats.clear()
-            self._users.clear()
+            self._known = 0
             self._virtual = 0.0
 
     # --- looking ----------------------------------------------------------------------------------
@@ -346,7 +359,7 @@ class Scheduler(Generic[W]):
                 ahead.append((key, head))
                 continue
             by = lane.lift + advantage(head)
-            tag = self._users[head.chat, head.user].tag - by
+            tag = self._chats[head.chat].users[head.user].tag - by
             by_chat.setdefault(head.chat, []).append((tag, head.order, by, key, head))
         # A chat stands where its best lane stands: an advantage counts against other chats, and
         # against other users of the same.
@@ -406,10 +419,8 @@ class Scheduler(Generic[W]):
         copy: Scheduler[Rehearsed[W]] = Scheduler(self._group)
         copy._lifts = dict(self._lifts)
         copy._virtual = self._virtual
-        for chat, account in self._chats.items():
-            copy._chats[chat] = account.copy()
-        for user, account in self._users.items():
-            copy._users[user] = account.copy()
+        copy._chats = {name: chat.copy() for name, chat in self._chats.items()}
+        copy._known = self._known
         return copy
 
     @property
@@ -430,30 +441,32 @@ class Scheduler(Generic[W]):
 
     def _start(self, chat: Hashable, user: Hashable) -> tuple[float, float]:
         """The tags with which a user's next job stands or would stand in line."""
-        chat_tag = user_tag = within = 0.0
-        if (account := self._chats.get(chat)) is not None:
-            chat_tag, within = account.tag, account.virtual
-        if (account := self._users.get((chat, user))) is not None:
-            user_tag = account.tag
-        return max(chat_tag, self._virtual), max(user_tag, within)
+        account = self._chats.get(chat)
+        if account is None:
+            return self._virtual, 0.0
+        within = account.users.get(user)
+        user_tag = account.virtual if within is None else max(within.tag, account.virtual)
+        return max(account.tag, self._virtual), user_tag
 
-    def _enter(self, waiting: W) -> tuple[_Account, _Account]:
+    def _enter(self, waiting: W) -> tuple[_Chat, _User]:
         """Count a job in; the accounts of its chat and its user."""
         chat = self._chats.get(waiting.chat)
         if chat is None:
-            chat = self._chats[waiting.chat] = _Account()
+            chat = self._chats[waiting.chat] = _Chat(self._virtual)
         if not chat.waiting:
-            self._chats_waiting += 1
-            chat.tag = max(chat.tag, self._virtual)
+            if chat.tag < self._virtual:
+                chat.tag = self._virtual
             chat.joined = chat.tag
-        user = self._users.get((waiting.chat, waiting.user))
+        user = chat.users.get(waiting.user)
         if user is None:
-            user = self._users[waiting.chat, waiting.user] = _Account()
-            if len(self._users) > 256 and len(self._users) > 4 * self._users_waiting:
+            user = chat.users[waiting.user] = _User(chat.virtual)
+            self._known += 1
+            if self._known > 256 and self._known > 4 * self._users_waiting:
                 self._forget_the_absent(keep=user)
         if not user.waiting:
             self._users_waiting += 1
-            user.tag = max(user.tag, chat.virtual)
+            if user.tag < chat.virtual:
+                user.tag = chat.virtual
         chat.waiting += 1
         user.waiting += 1
         return chat, user
@@ -466,10 +479,9 @@ class Scheduler(Generic[W]):
         if not lane.size:
             del self._lanes[waiting.lane]
         chat = self._chats[waiting.chat]
-        user = self._users[waiting.chat, waiting.user]
+        user = chat.users[waiting.user]
         chat.waiting -= 1
         user.waiting -= 1
-        self._chats_waiting -= not chat.waiting
         self._users_waiting -= not user.waiting
         line = waiting._line
         assert line is not None
@@ -513,27 +525,27 @@ class Scheduler(Generic[W]):
                 line.key = line.account.tag
                 heapq.heappush(chat_line.heap, (line.key, next(_ticks), line))
 
-    def _forget_the_absent(self, keep: _Account) -> None:
+    def _forget_the_absent(self, keep: _User) -> None:
         """Drop accounts that mean nothing any more; where that frees little, the smallest debts.
 
         Who does not wait and whom the virtual time has overtaken starts there when he comes back.
         """
-        absent: list[tuple[float, tuple[Hashable, Hashable]]] = []
-        for key, user in self._users.items():
-            if not user.waiting and user is not keep:
-                absent.append((user.tag - self._chats[key[0]].virtual, key))
+        absent: list[tuple[float, Hashable, Hashable]] = []
+        for name, chat in self._chats.items():
+            for other, user in chat.users.items():
+                if not user.waiting and user is not keep:
+                    absent.append((user.tag - chat.virtual, name, other))
         absent.sort(key=lambda each: each[0])
-        for index, (debt, key) in enumerate(absent):
+        for index, (debt, name, other) in enumerate(absent):
             if debt <= 0 or index < len(absent) // 2:
-                del self._users[key]
-        present = {chat for chat, _ in self._users}
-        for chat in [chat for chat, each in self._chats.items() if not each.waiting]:
-            if chat not in present and self._chats[chat].tag <= self._virtual:
-                del self._chats[chat]
+                del self._chats[name].users[other]
+                self._known -= 1
+        for name in [name for name, chat in self._chats.items() if not chat.users]:
+            if self._chats[name].tag <= self._virtual:
+                del self._chats[name]
 
 
-def _order(job: Waiting) -> int:
-    return job.order
+_order = operator.attrgetter("order")
 
 
 def _by_tag(each: tuple[Any, ...]) -> tuple[float, int]:

@@ -18,13 +18,14 @@ class Ticket:
         InferenceError: any outcome but `Done`; see `inference.jobs`.
     """
 
-    __slots__ = ("_error", "_events", "_for_outcome", "_reader", "job", "latest", "over")
+    __slots__ = ("_error", "_first", "_for_outcome", "_more", "_reader", "job", "latest", "over")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.latest: Event | None = None
         self.over = False  # whether the outcome is known
-        self._events: list[Event] | None = None  # unread; at most one of a kind
+        self._first: Event | None = None  # unread; it and those after it: at most one of a kind
+        self._more: list[Event] | None = None
         self._error: InferenceError | None = None
         self._reader: asyncio.Future[None] | None = None
         self._for_outcome = False  # the reader sleeps until the outcome
@@ -34,8 +35,9 @@ class Ticket:
 
     async def __anext__(self) -> Event:
         while True:
-            if self._events:
-                return self._events.pop(0)
+            if (event := self._first) is not None:
+                self._first = self._more.pop(0) if self._more else None
+                return event
             if self._error is not None:
                 raise self._error.with_traceback(None)  # one error may have many readers
             if self.over:
@@ -52,7 +54,7 @@ class Ticket:
                 self._for_outcome = False
         if self._error is not None:
             raise self._error.with_traceback(None)
-        self._events = None
+        self._first = self._more = None
         return self.outcome.result
 
     @property
@@ -69,21 +71,33 @@ class Ticket:
         kind = type(event)
         if kind is not Token:
             self.latest = event
-        if self._events:
-            for index, earlier in enumerate(self._events):
-                if type(earlier) is kind:
-                    del self._events[index]
-                    if isinstance(earlier, Token) and isinstance(event, Token):
-                        event = Token(earlier.text + event.text)
-                    break
-            self._events.append(event)
+        if self._first is None:
+            self._first = event
         else:
-            self._events = [event]
+            self._add(event)
         if kind is Done:
             self.over = True
             self._wake()
         elif not self._for_outcome:
             self._wake()
+
+    def _add(self, event: Event) -> None:
+        """Put an event behind unread ones, in the place of an earlier one of its kind."""
+        unread = [self._first, *(self._more or ())]
+        for index, earlier in enumerate(unread):
+            if type(earlier) is type(event):
+                if isinstance(earlier, Token) and isinstance(event, Token):
+                    event = Token(earlier.text + event.text)
+                del unread[index]
+                break
+        unread.append(event)
+        self._first, *more = unread
+        self._more = more
+
+    @property
+    def unread(self) -> bool:
+        """Whether an event waits for the reader."""
+        return self._first is not None
 
     def fail(self, error: InferenceError) -> None:
         """Give the job an outcome other than `Done`; harmless after the first outcome."""

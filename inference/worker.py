@@ -130,8 +130,8 @@ class Worker:
             importlib.import_module(module)
         self._device = choose_device(self._options.device)
         self._say("ready", self._device, self._budget)
-        self._flush()
         try:
+            self._flush()
             while True:
                 for message in self._end.receive(wait=not self._sessions):
                     if message[0] == "stop":

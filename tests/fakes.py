@@ -197,7 +197,7 @@ async def _play(script: Script, ticket: Ticket) -> None:
                 ticket.fail(item)
             case _:
                 ticket.deliver(item)
-        while ticket._events:  # until the reader has it
+        while ticket.unread:  # until the reader has it
             await asyncio.sleep(0)
         await asyncio.sleep(0)
 
