@@ -305,8 +305,10 @@ class Soak:
             await self.ask(Wish("unruly", "die", error="WorkerLost"), Owner("web:a", "web:room-0"))
 
     async def sleeper(self, end: float) -> None:
-        """Jobs that hang; their worker is killed for it, seconds later."""
-        while await self._pause(end, 40.0, 60.0):
+        """In some long rounds, a job that hangs; its worker is killed for it, seconds later."""
+        if end - _now() < 10.0 or self.chance.random() < 0.5:
+            return
+        if await self._pause(end, 1.0, 5.0):
             self.counts["hanging jobs"] += 1
             wished = Wish("unruly-hang", "hang", error="JobTimeout")
             await self.ask(wished, Owner("web:s", "web:room-1"))
