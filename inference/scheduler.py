@@ -130,6 +130,9 @@ class _UserLine:
         self.first: Waiting | None = None
         self.last: Waiting | None = None
 
+    def __lt__(self, other: _UserLine) -> bool:
+        return False  # heaps compare two only when all before is equal, as with what is void
+
     def append(self, waiting: Waiting) -> None:
         waiting._line = self
         waiting._before = self.last
