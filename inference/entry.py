@@ -43,6 +43,7 @@ class Entry(Waiting):
         "told",
         "units",
         "variant",
+        "worker",
     )
 
     def __init__(
@@ -72,6 +73,7 @@ class Entry(Waiting):
         self.attempts = 0
         self.suspect = False  # a worker died while it had this job in hand
         self.session: Session | None = None  # the worker has it in hand
+        self.worker = ""  # the last that had it in hand
         self.started = 0.0  # 0: it has not
         self.released = 0.0  # when the worker was asked to let go of it; 0: it was not
         self.fraction = 0.0  # of its work, as far as it said

@@ -590,12 +590,12 @@ class InferenceQueue:
         level = logging.DEBUG if good else logging.INFO
         if not job_log.isEnabledFor(level):
             return
-        session = entry.session
+        # Of an error only its kind: its text may quote what somebody typed.
         job_log.log(
             level,
             "%s %s",
             entry.task.name,
-            word if isinstance(outcome, Done) else f"{word}: {outcome}",
+            word if isinstance(outcome, Done) else f"{word}: {type(outcome).__name__}",
             extra={
                 "job": entry.number,
                 "task": entry.task.name,
@@ -604,7 +604,7 @@ class InferenceQueue:
                 "wait": round((entry.started or now) - entry.submitted, 4),
                 "seconds": round(outcome.seconds, 4) if isinstance(outcome, Done) else None,
                 "attempts": entry.attempts,
-                "session": session.number if session else None,
+                "worker": entry.worker,
             },
         )
 
@@ -616,9 +616,10 @@ class InferenceQueue:
         return FIRST_GUESS if cost is None else cost
 
     def _eta_of_newcomer(self, room: Room) -> float | None:
-        """Seconds until all that wait are served, as far as it was measured."""
-        workers = sum(station.ready for station in room.stations)
-        return room.line.cost / workers if workers else None
+        """Seconds until all that is there now is done, as far as it was measured."""
+        ready = [station for station in room.stations if station.ready]
+        in_hand = sum(entry.charged for station in ready for entry in station.held.values())
+        return (room.line.cost + in_hand) / len(ready) if ready else None
 
     def _tell_positions_soon(self, delay: float) -> None:
         loop = asyncio.get_running_loop()

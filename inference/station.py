@@ -266,6 +266,7 @@ class Station:
         self.sessions[session.number] = session
         for entry in batch:
             entry.session = session
+            entry.worker = self.name
             entry.attempts += 1
             entry.started = session.begun if session.key in self.resident else 0.0
             session.units += entry.units

@@ -57,11 +57,11 @@ def found_devices() -> tuple[str, ...]:
     The first (and a machine that has none) is "auto": the worker asks torch and may come to
     another decision.
     """
+    count = sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in _device_files())
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        count = len([each for each in visible.split(",") if each.strip() not in ("", "-1")])
-    else:
-        count = sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in _device_files())
+        wanted = [each for each in visible.split(",") if each.strip() not in ("", "-1")]
+        count = min(count, len(wanted))
     return ("auto", *(f"cuda:{number}" for number in range(1, count)))
 
 
