@@ -57,6 +57,7 @@ from inference.worker import WorkerOptions
 log = logging.getLogger(__name__)
 job_log = logging.getLogger("tadim.jobs")
 
+FIRST_POSITION = 0.1  # seconds: who is served sooner need not be told that he waits
 POSITION_INTERVAL = 0.5  # seconds between two looks at everybody's position, at least
 POSITION_SHARE = 20  # and this many times as long as such a look takes
 NOTICEABLE = 0.1  # of a position or an ETA: what is worth an event
@@ -164,6 +165,7 @@ class InferenceQueue:
         self._by_user: dict[str, int] = {}  # tickets
         self._by_chat: dict[str, int] = {}
         self._held = 0  # bytes of payloads
+        self._ended: list[tuple[Entry, Done | InferenceError, str, float]] = []  # not in the books
         self._telling: asyncio.Handle | None = None
         self._positions: Iterator[None] | None = None  # a look at everybody's, under way
         self._opening: set[asyncio.Task[None]] = set()
@@ -405,7 +407,7 @@ class InferenceQueue:
         room.line.push(entry, first=first)
         room.dispatch_soon()
         if self._telling is None:
-            self._tell_positions_soon(0.02)
+            self._tell_positions_soon(FIRST_POSITION)
 
     def _room(self, name: str) -> Room:
         room = self._rooms.get(name)
@@ -482,15 +484,6 @@ class InferenceQueue:
         except Exception as error:  # noqa: BLE001 (unpickling runs the result's own code)
             self._finish(entry, ModelFailed(f"the result does not unpickle: {error}"), "failed")
             return
-        now = asyncio.get_running_loop().time()
-        observe = metrics.of_task(entry.task.name)
-        observe.service.observe(seconds)
-        if entry.task.kind != "short":  # of those the station learns, batch by batch
-            stay = now - entry.started if entry.started else seconds
-            self._costs.learn_job(entry.lane, entry.units, seconds, stay)
-        if entry.promise and entry.attempts == 1:
-            true = now - entry.submitted
-            observe.eta_error.observe(abs(entry.promise - now) / max(true, 0.001))
         done = Done(value, entry.variant.name, seconds)
         if entry.share is not None:
             self._sharing.remember(entry.share, done, size_of(sealed))
@@ -559,16 +552,16 @@ class InferenceQueue:
         if entry.share is not None:
             self._sharing.ended(entry)
         if type(outcome) is Done:
-            metrics.of_task(entry.task.name).done.inc()
             entry.deliver(outcome)
         else:
-            metrics.OUTCOMES.labels(entry.task.name, word).inc()
             self._let_go(entry)
             assert isinstance(outcome, InferenceError)
             for ticket in entry.tickets:
                 ticket.fail(outcome)
-        if job_log.isEnabledFor(logging.INFO):
-            self._note(entry, word, outcome)
+        if not self._ended:
+            # The readers go first; the books are for later.
+            asyncio.get_running_loop().call_soon(self._keep_books)
+        self._ended.append((entry, outcome, word, asyncio.get_running_loop().time()))
         if self._empty is not None and not self._entries:
             self._empty.set()
 
@@ -583,9 +576,28 @@ class InferenceQueue:
         elif room.idle:
             room.line.rest()
 
-    def _note(self, entry: Entry, word: str, outcome: Done | InferenceError) -> None:
+    def _keep_books(self) -> None:
+        """Measure, learn from and log the jobs that have ended."""
+        ended, self._ended = self._ended, []
+        logged = job_log.isEnabledFor(logging.INFO)
+        for entry, outcome, word, now in ended:
+            if type(outcome) is Done:
+                observe = metrics.of_task(entry.task.name)
+                observe.done.inc()
+                observe.service.observe(outcome.seconds)
+                if entry.task.kind != "short":  # of those the station learns, batch by batch
+                    stay = now - entry.started if entry.started else outcome.seconds
+                    self._costs.learn_job(entry.lane, entry.units, outcome.seconds, stay)
+                if entry.promise and entry.attempts == 1:
+                    true = now - entry.submitted
+                    observe.eta_error.observe(abs(entry.promise - now) / max(true, 0.001))
+            else:
+                metrics.OUTCOMES.labels(entry.task.name, word).inc()
+            if logged:
+                self._note(entry, word, outcome, now)
+
+    def _note(self, entry: Entry, word: str, outcome: Done | InferenceError, now: float) -> None:
         """A line in the log: every job's at DEBUG, that of a bad or slow one otherwise."""
-        now = asyncio.get_running_loop().time()
         good = word in ("done", "cancelled") and now - entry.submitted < SLOW
         level = logging.DEBUG if good else logging.INFO
         if not job_log.isEnabledFor(level):

@@ -68,8 +68,15 @@ class Room:
             return
         now = asyncio.get_running_loop().time()
         for station in self.stations:
-            while len(self.line) and station.ready and self._feed(station, now):
+            sent: list[list[Entry]] = []
+            while len(self.line) and station.ready and self._feed(station, now, sent):
                 pass
+            station.flush()
+            for batch in sent:
+                observe = metrics.of_task(batch[0].task.name)
+                observe.batch.observe(len(batch))
+                for entry in batch:
+                    observe.wait.observe(now - entry.submitted)
 
     def freed(self) -> None:
         """A worker has let go of something, or is back."""
@@ -84,8 +91,8 @@ class Room:
         for station in self.stations:
             station.close()
 
-    def _feed(self, station: Station, now: float) -> bool:
-        """Give one worker its next batch, if there is one for it."""
+    def _feed(self, station: Station, now: float, sent: list[list[Entry]]) -> bool:
+        """Give one worker its next batch, if there is one for it; it is added to `sent`."""
         if station.full and all(self._is_short(lane) for lane in self.line):
             return False
         passed: set[Kind] = set()
@@ -106,7 +113,8 @@ class Room:
             if self._better_elsewhere(station, session, head, waiting):
                 continue
             batch = self.line.take(lane, station.seats(session, head))
-            self._send(station, session, batch, now)
+            station.begin(session, batch, self._files(session.variant), now)
+            sent.append(batch)
             return True
         return False
 
@@ -128,10 +136,3 @@ class Room:
             for other in self.stations
             if other is not station
         )
-
-    def _send(self, station: Station, session: Session, batch: list[Entry], now: float) -> None:
-        observe = metrics.of_task(session.task.name)
-        for entry in batch:
-            observe.wait.observe(now - entry.submitted)
-        observe.batch.observe(len(batch))
-        station.begin(session, batch, self._files(session.variant), now)

@@ -3,8 +3,8 @@
 The rules, in `place_for`:
 
 - A worker has one batch of short work and one long job in hand; it shares its time between them.
-- A second batch of short work is sent ahead where it is full already, when the first is about to
-  end: the worker need not wait for us then, and a newcomer waits for little that he need not.
+- A full batch of short work is sent ahead when what the worker has in hand is about to end: so it
+  need not wait for us, and a newcomer waits for little that he need not.
 - A *continuous* session (streamed text) takes newcomers of its own lane until it is full, and keeps
   nobody else from working.
 - A job whose batch raised is repeated in a batch of its own.
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
 SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
 LOAD_LIMIT = 900.0  # seconds a model may take to load
-AHEAD = 0.002  # seconds before the expected end of a batch at which the next is sent
+AHEAD = 0.002  # seconds before the expected end of short work at which more is sent
+DEPTH = 8  # batches of short work in hand at most, one of which is being computed
 WATCH = 0.1  # seconds between two looks at limits
 
 _numbers = itertools.count(1)
@@ -66,6 +67,7 @@ class Session:
     __slots__ = (
         "begun",
         "entries",
+        "expected",
         "isolated",
         "key",
         "lane",
@@ -85,6 +87,7 @@ class Session:
         self.private = private  # nobody joins it
         self.isolated = isolated  # a suspect is under observation: nothing begins beside it
         self.begun = 0.0  # when the worker can have begun with it; 0: others are before it
+        self.expected: float | None = None  # device seconds of short work
         self.units = 0.0  # of all jobs it has had
         self.entries: dict[int, Entry] = {}  # that the worker has not let go of
 
@@ -133,6 +136,8 @@ class Station:
         self._freed = freed
         self._watch: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None  # when the next batch may be sent ahead
+        self._outbox: list[Message] = []
+        self._short = 0  # sessions of short work in hand
         self._leaving = False
         self._handlers: dict[str, Callable[..., None]] = {
             "result": self._on_result,
@@ -163,7 +168,7 @@ class Station:
     @property
     def full(self) -> bool:
         """Whether no short work may begin, whatever it is (a quick no; `place_for` knows more)."""
-        return sum(session.short for session in self.sessions.values()) > 1
+        return self._short >= DEPTH
 
     def place_for(self, entry: Entry, waiting: int) -> Session | None:
         """The session that a job may go to now, perhaps a new one; None while it must wait.
@@ -183,10 +188,7 @@ class Station:
             if any(session.task.long for session in sessions):
                 return None
         else:
-            ahead = [session for session in sessions if session.short]
-            if len(ahead) > 1:
-                return None
-            if ahead and (alone or not self._may_follow(ahead[0], entry, waiting)):
+            if self._short and (alone or not self._may_follow(entry, waiting)):
                 return None
         return Session(entry, private=alone, isolated=entry.suspect)
 
@@ -201,15 +203,19 @@ class Station:
                     return session
         return Session(entry, private=alone, isolated=entry.suspect)
 
-    def _may_follow(self, session: Session, entry: Entry, waiting: int) -> bool:
-        """Whether a batch may be sent while another is being computed."""
+    def _may_follow(self, entry: Entry, waiting: int) -> bool:
+        """Whether a batch may be sent while others are in hand."""
+        if self._short >= DEPTH:
+            return False
         if waiting < self.batch_size(entry) or key_of(entry.variant) not in self.resident:
             return False  # it could still grow
-        expected = self._costs.batch(session.lane, session.units)
-        if expected is None or not session.begun:
-            return False
+        due = -AHEAD
+        for session in self.sessions.values():
+            if session.short:
+                if session.private or session.expected is None:
+                    return False
+                due += session.begun + session.expected
         loop = asyncio.get_running_loop()
-        due = session.begun + expected - AHEAD
         if loop.time() >= due:
             return True
         if self._due is None:
@@ -259,11 +265,14 @@ class Station:
     ) -> None:
         """Send a batch to the worker."""
         assert self.link is not None
-        if not session.begun and not (
-            session.short and any(each.short for each in self.sessions.values())
-        ):
-            session.begun = now
-        self.sessions[session.number] = session
+        if session.number not in self.sessions:
+            if session.short:
+                self._short += 1
+                units = sum(entry.units for entry in batch)
+                session.expected = self._costs.batch(session.lane, units)
+            if not session.short or self._short == 1:
+                session.begun = now
+            self.sessions[session.number] = session
         for entry in batch:
             entry.session = session
             entry.worker = self.name
@@ -274,18 +283,25 @@ class Station:
             self.held[entry.number] = entry
         if session.key not in self._told or self._told[session.key][1] is not files:
             self._told[session.key] = session.variant, files
-            self.link.send(("model", session.key, session.variant, files))
+            self._outbox.append(("model", session.key, session.variant, files))
         jobs = [entry.number for entry in batch]
         payloads = [entry.payload for entry in batch]
         kind = session.task.kind
-        self.link.send(("run", session.number, session.key, jobs, payloads, kind))
+        self._outbox.append(("run", session.number, session.key, jobs, payloads, kind))
         if self._watch is None:
             self._watch_on()
+
+    def flush(self) -> None:
+        """Send what was begun, together."""
+        if self._outbox and self.link is not None:
+            outbox, self._outbox = self._outbox, []
+            self.link.send(*outbox)
 
     def release(self, entry: Entry) -> None:
         """Nobody wants a job any more that is in hand here."""
         if self.link is not None and entry.number in self.held and not entry.released:
             entry.released = asyncio.get_running_loop().time()
+            self.flush()
             self.link.send(("cancel", entry.number))
 
     def close(self) -> None:
@@ -322,6 +338,8 @@ class Station:
                 if not entry.over:
                     entries.append(entry)
         self.sessions.clear()
+        self._short = 0
+        self._outbox.clear()
         self.held.clear()
         self.resident = {}
         self.loading = {}
@@ -413,6 +431,7 @@ class Station:
             return  # a newcomer was on his way to it just then
         del self.sessions[number]
         if session.short:
+            self._short -= 1
             if self._due:
                 self._due.cancel()
                 self._due = None
@@ -422,10 +441,11 @@ class Station:
                     self._peaks.setdefault(session.key, Line()).learn(jobs, peak)
             now = asyncio.get_running_loop().time()
             for following in self.sessions.values():
-                if following.short:
+                if following.short:  # it is this one's turn
                     following.begun = now
                     for entry in following.entries.values():
                         entry.started = now
+                    break
 
     def _settled(self, job: int, seconds: float) -> Entry | None:
         """The worker has let go of a job."""

@@ -226,10 +226,10 @@ class LoopEnd(asyncio.Protocol):
             helping = self._backlog.popleft()
             self._transport.write(helping)
 
-    def send(self, message: Message) -> None:
+    def send(self, *messages: Message) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        for piece in pack([message]):
+        for piece in pack(list(messages)):
             if not self._paused and not self._backlog and len(piece) <= CHUNK:
                 self._transport.write(piece)
             else:

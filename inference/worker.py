@@ -47,6 +47,7 @@ from inference.wire import Message, Sealed, WorkerEnd, seal, unseal
 log = logging.getLogger(__name__)
 
 LONG_SHARE = 0.25  # of the device for long work, while there is short work beside it
+SILENCE = 0.001  # seconds that results may wait for more of them
 SOON = 0.02  # seconds: what a model answers in less needs no word that it has begun
 DEVICE_LOST = 70  # exit code of a worker whose device can no longer be used
 
@@ -122,6 +123,7 @@ class Worker:
         self._models: OrderedDict[str, Model] = OrderedDict()  # least recently used first
         self._sessions: dict[int, _Running] = {}
         self._last_step: dict[str, float] = {}  # seconds, by model
+        self._silent_since = 0.0  # when the oldest word was said that is not sent yet
         self._device = ""
 
     def run(self) -> None:
@@ -139,7 +141,9 @@ class Worker:
                     self._take_in(message)
                 if self._sessions:
                     self._step(self._next())
-                self._flush()
+                # Waking the queue costs more than a step of a very small model.
+                if not self._sessions or time.perf_counter() > self._silent_since + SILENCE:
+                    self._flush()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
         finally:
@@ -326,6 +330,8 @@ class Worker:
             os._exit(DEVICE_LOST)
 
     def _say(self, *message: Any) -> None:
+        if not self._outbox:
+            self._silent_since = time.perf_counter()
         self._outbox.append(message)
 
     def _flush(self) -> None:

@@ -36,8 +36,8 @@ class Link(Protocol):
     def pid(self) -> int | None:
         """The process that computes, if it runs on this machine."""
 
-    def send(self, message: Message) -> None:
-        """Pass a message on, in order; lost if the worker is dead (`lost` tells)."""
+    def send(self, *messages: Message) -> None:
+        """Pass messages on, in order; lost if the worker is dead (`lost` tells)."""
 
     def kill(self, reason: str) -> None:
         """End a worker that does not listen; `lost` is called, and it is replaced."""

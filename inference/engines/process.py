@@ -92,10 +92,10 @@ class Supervisor:
         """It has died several times in a row before it was ready."""
         return self._deaths_at_birth >= HOPELESS_AFTER
 
-    def send(self, message: Message) -> None:
-        """Pass a message on; lost if the worker is dead (`lost` tells)."""
+    def send(self, *messages: Message) -> None:
+        """Pass messages on; lost if the worker is dead (`lost` tells)."""
         if self._end:
-            self._end.send(message)
+            self._end.send(*messages)
 
     def kill(self, reason: str) -> None:
         """End a worker that does not listen; it is replaced."""
