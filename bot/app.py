@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -154,12 +155,24 @@ async def serve(settings: Settings) -> None:
             tellings = asyncio.create_task(_tell_interrupted(hub), name="interrupted runs")
             # The page answers already; processes that import torch come after it.
             await hub.services.queue.start()
+            spare_the_collector()
             await stop.wait()
             log.info("stopping; running jobs have %g s", DRAIN_SECONDS)
             await _drain(hub)
             tellings.cancel()
         finally:
             await asyncio.gather(*(frontend.stop() for frontend in started))
+
+
+def spare_the_collector() -> None:
+    """Let Python's garbage collector look rarely, and never at what was imported.
+
+    It stops the event loop while it looks. A burst of jobs makes it look at everything otherwise,
+    modules and message files included: tens of milliseconds, and a fifth of the queue's speed.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _start(frontend: Frontend, stop: asyncio.Event) -> bool:

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -580,10 +581,11 @@ class InferenceQueue:
         """Measure, learn from and log the jobs that have ended."""
         ended, self._ended = self._ended, []
         logged = job_log.isEnabledFor(logging.INFO)
+        done: Counter[str] = Counter()
         for entry, outcome, word, now in ended:
             if type(outcome) is Done:
                 observe = metrics.of_task(entry.task.name)
-                observe.done.inc()
+                done[entry.task.name] += 1
                 observe.service.observe(outcome.seconds)
                 if entry.task.kind != "short":  # of those the station learns, batch by batch
                     stay = now - entry.started if entry.started else outcome.seconds
@@ -595,6 +597,8 @@ class InferenceQueue:
                 metrics.OUTCOMES.labels(entry.task.name, word).inc()
             if logged:
                 self._note(entry, word, outcome, now)
+        for name, count in done.items():
+            metrics.of_task(name).done.inc(count)
 
     def _note(self, entry: Entry, word: str, outcome: Done | InferenceError, now: float) -> None:
         """A line in the log: every job's at DEBUG, that of a bad or slow one otherwise."""

@@ -48,9 +48,12 @@ class Room:
     @property
     def budget(self) -> int | None:
         """Bytes that the largest device has for models; None while some have not said."""
-        budgets = [station.budget for station in self.stations]
-        known = [budget for budget in budgets if budget is not None]
-        return max(known) if budgets and len(known) == len(budgets) else None
+        largest = None
+        for station in self.stations:
+            if station.budget is None:
+                return None
+            largest = station.budget if largest is None else max(largest, station.budget)
+        return largest
 
     def dispatch_soon(self) -> None:
         """Dispatch once all that is happening at this moment has happened.

@@ -73,6 +73,7 @@ class Session:
         "lane",
         "number",
         "private",
+        "short",
         "task",
         "units",
         "variant",
@@ -83,6 +84,7 @@ class Session:
         self.lane: Any = entry.lane
         self.task: Task = entry.task
         self.variant: Variant = entry.variant
+        self.short = entry.task.kind == "short"
         self.key = key_of(entry.variant)
         self.private = private  # nobody joins it
         self.isolated = isolated  # a suspect is under observation: nothing begins beside it
@@ -90,10 +92,6 @@ class Session:
         self.expected: float | None = None  # device seconds of short work
         self.units = 0.0  # of all jobs it has had
         self.entries: dict[int, Entry] = {}  # that the worker has not let go of
-
-    @property
-    def short(self) -> bool:
-        return self.task.kind == "short"
 
 
 def key_of(variant: Variant) -> str:

@@ -83,6 +83,9 @@ class Ticket:
 
     def _add(self, event: Event) -> None:
         """Put an event behind unread ones, in the place of an earlier one of its kind."""
+        if not self._more and type(self._first) is not type(event):
+            self._more = [event]
+            return
         unread = [self._first, *(self._more or ())]
         for index, earlier in enumerate(unread):
             if type(earlier) is type(event):
