@@ -106,7 +106,7 @@ class Room:
             waiting = self.line.waiting_in(lane)
             session = station.place_for(head, waiting)
             if session is None and not station.fits(head.variant):
-                if now > head.submitted + PATIENCE and len(self.stations) == 1:
+                if now > head.submitted + PATIENCE and station is self._reserve:
                     return False  # others would keep the memory for ever
                 continue
             if session is None:
@@ -120,6 +120,12 @@ class Room:
             sent.append(batch)
             return True
         return False
+
+    @property
+    def _reserve(self) -> Station | None:
+        """Where memory is freed for work that finds none for a long time."""
+        ready = (station for station in self.stations if station.ready)
+        return max(ready, key=lambda station: station.budget or 0, default=None)
 
     def _is_short(self, lane: Any) -> bool:
         head = self.line.head(lane)

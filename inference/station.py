@@ -40,6 +40,7 @@ CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
 SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
 LOAD_LIMIT = 900.0  # seconds a model may take to load
 AHEAD = 0.002  # seconds before the expected end of short work at which more is sent
+LATE = 0.05  # seconds that a batch may be late for more to be sent behind it
 DEPTH = 8  # batches of short work in hand at most, one of which is being computed
 WATCH = 0.1  # seconds between two looks at limits
 
@@ -207,13 +208,15 @@ class Station:
             return False
         if waiting < self.batch_size(entry) or key_of(entry.variant) not in self.resident:
             return False  # it could still grow
+        loop = asyncio.get_running_loop()
         due = -AHEAD
         for session in self.sessions.values():
             if session.short:
                 if session.private or session.expected is None:
                     return False
+                if session.begun and loop.time() > session.begun + session.expected + LATE:
+                    return False  # it takes longer than it should: who knows how long
                 due += session.begun + session.expected
-        loop = asyncio.get_running_loop()
         if loop.time() >= due:
             return True
         if self._due is None:
