@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inference.engines import Engine
 from inference.jobs import Job, Owner, Progress, Token
 from inference.model import JobId, Model, OneStepModel, Result, Session, SessionEvent
 from inference.queue import InferenceQueue, QueueOptions
@@ -215,7 +216,7 @@ def job(task_name: str, payload: Any, user: str = "t:ada", **settings: Any) -> J
     return Job(task=task_name, payload=payload, owner=Owner(user, "t:room"), **settings)
 
 
-def queue(**options: Any) -> InferenceQueue:
+def queue(engine: Engine | None = None, **options: Any) -> InferenceQueue:
     """A queue over these tasks; CPU, so that its workers need not look for a GPU."""
     options.setdefault("devices", ("cpu",))
-    return InferenceQueue(NoWeights(), QueueOptions(tasks=TASKS, **options))
+    return InferenceQueue(NoWeights(), QueueOptions(tasks=TASKS, **options), engine)

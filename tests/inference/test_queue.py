@@ -1,11 +1,11 @@
-"""The queue with real worker processes and trivial models."""
+"""The queue with real workers and trivial models, on every engine: the same promises hold."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -25,13 +25,31 @@ from inference.jobs import (
 )
 from inference.queue import InferenceQueue
 from tests.inference.fake_models import job, queue, task
+from tests.inference.ray_cluster import ray_cluster  # noqa: F401 (a fixture)
+
+MakeQueue = Callable[..., InferenceQueue]
+
+
+@pytest.fixture(params=["process", "ray"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[MakeQueue]:
+    """Makes queues on one engine, and closes them."""
+    made: list[InferenceQueue] = []
+
+    def make_one(**options: Any) -> InferenceQueue:
+        engine = None
+        if request.param == "ray":
+            engine = request.getfixturevalue("ray_cluster").engine()
+        made.append(queue(engine, **options))
+        return made[-1]
+
+    yield make_one
+    for each in made:
+        await each.close()
 
 
 @pytest.fixture
-async def q() -> AsyncIterator[InferenceQueue]:
-    made = queue()
-    yield made
-    await made.close()
+async def q(make: MakeQueue) -> InferenceQueue:
+    return make()
 
 
 async def answer(q: InferenceQueue, *args: Any, **kwargs: Any) -> Any:
@@ -163,21 +181,18 @@ async def test_a_shared_run_goes_on_while_one_of_its_readers_leaves(q: Inference
         assert await second.result() == 60
 
 
-async def test_a_full_queue_refuses_and_counts_per_person() -> None:
-    q = queue(waiting_limit=3, waiting_limit_user=2)
-    try:
-        async with q.submit(job("long", 9)), q.submit(job("long", 9)):
-            with pytest.raises(QueueFull) as personal:
-                async with q.submit(job("long", 9)):
+async def test_a_full_queue_refuses_and_counts_per_person(make: MakeQueue) -> None:
+    q = make(waiting_limit=3, waiting_limit_user=2)
+    async with q.submit(job("long", 9)), q.submit(job("long", 9)):
+        with pytest.raises(QueueFull) as personal:
+            async with q.submit(job("long", 9)):
+                pass
+        assert personal.value.personal
+        async with q.submit(job("long", 9, "t:bob")):
+            with pytest.raises(QueueFull) as full:
+                async with q.submit(job("long", 9, "t:cem")):
                     pass
-            assert personal.value.personal
-            async with q.submit(job("long", 9, "t:bob")):
-                with pytest.raises(QueueFull) as full:
-                    async with q.submit(job("long", 9, "t:cem")):
-                        pass
-            assert not full.value.personal
-    finally:
-        await q.close()
+        assert not full.value.personal
 
 
 async def test_positions_are_told_and_the_eta_once_it_can_be_known(q: InferenceQueue) -> None:
@@ -360,19 +375,16 @@ async def test_a_ticket_that_was_given_back_says_so_to_its_readers(q: InferenceQ
         await reader
 
 
-async def test_whoever_joins_an_equal_job_counts_too() -> None:
-    q = queue(waiting_limit_user=3)
-    try:
-        joined = [q.submit(job("shared", 100_000)) for _ in range(3)]
-        for each in joined:
-            await each.__aenter__()
-        with pytest.raises(QueueFull):
-            async with q.submit(job("shared", 100_000)):
-                pass
-        for each in joined:
-            await each.__aexit__(None, None, None)
-    finally:
-        await q.close()
+async def test_whoever_joins_an_equal_job_counts_too(make: MakeQueue) -> None:
+    q = make(waiting_limit_user=3)
+    joined = [q.submit(job("shared", 100_000)) for _ in range(3)]
+    for each in joined:
+        await each.__aenter__()
+    with pytest.raises(QueueFull):
+        async with q.submit(job("shared", 100_000)):
+            pass
+    for each in joined:
+        await each.__aexit__(None, None, None)
 
 
 async def test_a_newcomer_brings_an_equal_job_forward(q: InferenceQueue) -> None:
@@ -421,8 +433,8 @@ async def test_a_payload_that_does_not_pickle_harms_nobody(q: InferenceQueue) ->
     assert await answer(q, "double", 2) == 4
 
 
-async def test_closing_tells_those_who_wait() -> None:
-    q = queue()
+async def test_closing_tells_those_who_wait(make: MakeQueue) -> None:
+    q = make()
     async with q.submit(job("long", 100_000)) as ticket:
         await q.close()
         with pytest.raises(JobCancelled):
@@ -432,8 +444,8 @@ async def test_closing_tells_those_who_wait() -> None:
                 pass
 
 
-async def test_closing_leaves_no_process_behind() -> None:
-    q = queue()
+async def test_closing_leaves_no_process_behind(make: MakeQueue) -> None:
+    q = make()
     assert await answer(q, "double", 1) == 2
     pid = q._rooms["compute"].stations[0].link.pid
     await q.close()
