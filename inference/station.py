@@ -193,11 +193,10 @@ class Station:
 
     def _place_in_stream(self, entry: Entry) -> Session | None:
         alone = entry.alone or entry.suspect
-        alike = [s for s in self.sessions.values() if s.variant is entry.variant]
-        if sum(len(session.entries) for session in alike) >= self.largest(entry):
+        if self._streaming(entry.variant) >= self.largest(entry):
             return None
         if not alone:
-            for session in alike:
+            for session in self.sessions.values():
                 if session.lane == entry.lane and not session.private:
                     return session
         return Session(entry, private=alone, isolated=entry.suspect)
@@ -258,8 +257,12 @@ class Station:
         if session.private:
             return 1
         if entry.task.continuous:
-            return self.largest(entry) - len(session.entries)
+            return self.largest(entry) - self._streaming(entry.variant)
         return self.batch_size(entry)
+
+    def _streaming(self, variant: Variant) -> int:
+        """How many jobs of a text model are in hand, in all its sessions."""
+        return sum(len(s.entries) for s in self.sessions.values() if s.variant is variant)
 
     def begin(
         self, session: Session, batch: list[Entry], files: Mapping[str, Path], now: float
