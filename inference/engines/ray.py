@@ -18,6 +18,7 @@ What runs on a node is in `ray_worker`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import multiprocessing
@@ -46,7 +47,7 @@ JOIN_LIMIT = 120.0  # seconds until the cluster must have been joined, or a loca
 ASK_LIMIT = 30.0  # seconds that the driver has for an answer
 LEAVE_LIMIT = 15.0  # seconds that the driver has to leave; it stops a local Ray before
 KNOCK_LIMIT = 10.0  # seconds within which a connection must say whose it is
-LAST_WORDS = 2.0  # seconds for what a dead actor had sent to arrive
+LAST_WORDS = 2.0  # seconds for what a dead actor had sent to arrive, and for its process to go
 REASON_LIMIT = 0.25  # seconds for Ray to say why a connection has closed
 
 
@@ -326,7 +327,7 @@ class Life:
         self._driver = driver
         self._heard = heard
         self._end: LoopEnd | None = None
-        self._closed = asyncio.Event()  # its connection
+        self._closed = asyncio.Event()  # its connection, which lives as long as its process
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def connected(self, transport: asyncio.Transport, pid: int) -> None:
@@ -382,6 +383,10 @@ class Life:
         if not self._ended.done():
             self.kill()
             await self._ended
+        if self._end is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await self._closed.wait()
         self.hang_up()
 
 

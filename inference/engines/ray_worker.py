@@ -59,12 +59,12 @@ class WorkerActor:
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
         )
-        with connect(address, key, answer) as connection:
-            end = NodeEnd(connection, manifest or Manifest.shipped())
-            try:
-                Worker(end, options).run()
-            finally:
-                end.close()
+        # The connection is left to the end of the process, so that its end tells of that one's.
+        self._end = NodeEnd(connect(address, key, answer), manifest or Manifest.shipped())
+        try:
+            Worker(self._end, options).run()
+        finally:
+            self._end.close()
 
 
 def connect(address: tuple[str, int], key: bytes, answer: bytes) -> socket.socket:

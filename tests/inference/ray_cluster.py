@@ -18,6 +18,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -65,8 +66,15 @@ class SmallCluster:
     """A cluster of one node; `add_node` makes it larger, in the main thread (Ray sets signals)."""
 
     def __init__(self) -> None:
-        # No token in the home folder, and what is started from here knows it.
-        os.environ.update(ENVIRONMENT, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+        # A folder and a token of its own: another Ray on this machine is none of our business, and
+        # what is started from here inherits both.
+        self._folder = tempfile.mkdtemp(prefix="ray-")
+        os.environ.update(
+            ENVIRONMENT,
+            RAY_TMPDIR=self._folder,
+            RAY_AUTH_MODE="token",
+            RAY_AUTH_TOKEN=secrets.token_hex(32),
+        )
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(
@@ -75,7 +83,6 @@ class SmallCluster:
                 include_dashboard=False, include_log_monitor=False, no_monitor=True
             ),
         )
-        self._session = self._cluster.head_node.get_session_dir_path()
         atexit.register(self.stop)
 
     @property
@@ -115,7 +122,7 @@ class SmallCluster:
             process.join(10)
             process.kill()
         self._cluster.shutdown()
-        shutil.rmtree(self._session, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _node_arguments(**arguments: Any) -> dict[str, Any]:

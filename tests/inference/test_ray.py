@@ -176,8 +176,25 @@ async def test_a_closed_engine_leaves_nothing_behind(ray_cluster: SmallCluster) 
         assert station.link is not None and station.link.pid is not None
         assert engine._driver is not None
         processes = [psutil.Process(pid) for pid in (station.link.pid, engine._driver._process.pid)]
-    _, left = await asyncio.to_thread(psutil.wait_procs, processes, timeout=20)
-    assert not left
+    assert not [process for process in processes if process.is_running()]
+
+
+@pytest.mark.parametrize(
+    ("address", "environment", "why"),
+    [
+        ("ray://10.0.0.5:10001", {}, "must be a node of the cluster"),
+        ("auto", {"RAY_USE_TLS": "1"}, "RAY_USE_TLS"),
+    ],
+)
+async def test_what_cannot_work_is_refused_with_the_reason(
+    address: str, environment: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    engine = RayEngine(address)
+    with pytest.raises(RayUnavailable, match=why):
+        await engine.devices("compute")
+    await engine.close()
 
 
 async def test_a_cluster_that_cannot_be_joined_is_said_so() -> None:
