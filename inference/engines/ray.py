@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 JOIN_LIMIT = 120.0  # seconds until the cluster must have been joined, or a local Ray started
 ASK_LIMIT = 30.0  # seconds that the driver has for an answer
+JOIN_PAUSE = 2.0  # seconds after a failure in which joining is not tried again
 LEAVE_LIMIT = 15.0  # seconds that the driver has to leave; it stops a local Ray before
 KNOCK_LIMIT = 10.0  # seconds within which a connection must say whose it is
 LAST_WORDS = 2.0  # seconds for what a dead actor had sent to arrive, and for its process to go
@@ -76,6 +77,7 @@ class RayEngine:
         self._kind: type[Driver] = Driver
         self._driver: Driver | None = None
         self._joining = asyncio.Lock()
+        self._failed: tuple[float, RayUnavailable] | None = None  # when, and why
 
     async def devices(self, room: str) -> Sequence[str]:
         """One "cuda" for each GPU of the cluster; has it none, a "cpu" for each node.
@@ -122,11 +124,16 @@ class RayEngine:
             return self._driver
 
     async def _join(self) -> Driver:
+        now = asyncio.get_running_loop().time
+        if self._failed and now() < self._failed[0] + JOIN_PAUSE:
+            raise RayUnavailable(str(self._failed[1]))  # every worker asks; once is enough
         driver = self._kind()
         try:
             await driver.start(self._address)
-        except BaseException:
+        except BaseException as error:
             await driver.close()
+            if isinstance(error, RayUnavailable):
+                self._failed = now(), error
             raise
         return driver
 
