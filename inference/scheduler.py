@@ -5,27 +5,29 @@
 Vin, OSDI 1996). Chats and users have a tag, in device seconds. The chat with the smallest tag is
 next, in it the user with the smallest tag, of his jobs the oldest. Being served moves both tags on
 by what it costs: by the expected cost at once, corrected when the worker has measured the true one.
-The virtual time of a level is the tag of whoever is being served; whoever comes (back) starts there
-at the earliest, so an absence saves nothing up and a debt is not forgotten. Hence a user's
-hundredth job stands behind a newcomer's first.
+Whoever comes (back) starts at the virtual time of his level at the earliest, so an absence saves
+nothing up and a debt is not forgotten. Hence a user's hundredth job stands behind a newcomer's
+first. The virtual time is the tag of whoever is being served, or how far all who wait would have
+come if each batch before had been shared among them equally (as in weighted fair queueing; Demers,
+Keshav & Shenker, SIGCOMM 1989), whichever is more: so it goes on even if everybody comes but once.
 
 **In batches.** Jobs of one *lane* may share a batch. The next job decides the lane; the batch is
 filled up with the lane's next ones in the same order, each charged to its own user.
 
-**Bounds.** Let L be the largest cost of a batch plus the largest error of an estimate in flight.
-
-- Two chats that both wait over some interval get device seconds that differ by at most 2 L (Goyal,
-  Vin & Cheng, theorem 1, with the batch as the packet), and so do two users of a chat.
-- No starvation. Tags only grow with service, and every dispatch makes a tag grow. A job with K
-  device seconds of its own user's jobs before it, in a chat of u users, one chat of c, waits for at
-  most c · (u · (K + L) + L) + c · B device seconds of work, where B (below) is the largest
-  advantage that the others' lanes may have over its own. Newcomers start at the virtual time: they
-  stand in nobody's way longer than those who are counted in c and u already.
-
 **Advantages.** A lane may be *lifted* by some seconds, as by an instructor who wants one exercise
 to go first, and a worker may favour lanes whose model it has in memory. Both subtract seconds from
 the tag by which lanes are compared, and change no account ("borrowed virtual time", Duda &
-Cheriton, SOSP 1999): what is borrowed is charged, so the advantage is bounded by its seconds.
+Cheriton, SOSP 1999): what is borrowed is charged.
+
+**Bounds.** Let L be the largest cost of a batch plus the largest error of the estimates in flight,
+and B the largest advantage of a lane over another.
+
+- Two chats that both wait over some interval get device seconds that differ by at most 2 L + B
+  (Goyal, Vin & Cheng, theorem 1, with the batch as the packet), and so do two users of a chat.
+- No starvation. A job with K device seconds of its own user's jobs before it, in a chat of u users,
+  one chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of work. For whoever
+  waits, a tag stands still; for whoever is served instead, it grows; and newcomers, who have no
+  tag yet, get the virtual time, which grows by 1/c (in the chat, 1/u) of all that is served.
 
 Putting in, taking out and dispatching cost O(log n) for n waiting; choosing the lane O(lanes).
 """
@@ -101,19 +103,21 @@ class _User:
 class _Chat:
     """What a chat has had, likewise, and its users by name."""
 
-    __slots__ = ("joined", "tag", "users", "virtual", "waiting")
+    __slots__ = ("growth", "joined", "tag", "users", "users_waiting", "virtual", "waiting")
 
     def __init__(self, tag: float) -> None:
         self.tag = tag
         self.waiting = 0
-        self.virtual = 0.0  # the tag of the user who is being served
+        self.users_waiting = 0
+        self.virtual = 0.0  # its own virtual time, for its users
+        self.growth = 0.0  # by which that has grown when the batch in service is done
         self.joined = 0.0  # its tag when it began to wait
         self.users: dict[Hashable, _User] = {}
 
     def copy(self) -> _Chat:
         """The same tags, and nothing in line."""
         copy = _Chat(self.tag)
-        copy.virtual = self.virtual
+        copy.virtual, copy.growth = self.virtual, self.growth
         copy.users = {name: _User(user.tag) for name, user in self.users.items()}
         return copy
 
@@ -225,7 +229,9 @@ class Scheduler(Generic[W]):
         self._known = 0  # users who have an account
         self._lifts: dict[Hashable, float] = {}
         self._virtual = 0.0
+        self._growth = 0.0  # as in `_Chat`
         self._size = 0
+        self._chats_waiting = 0
         self._users_waiting = 0
         #: expected device seconds of all that wait
         self.cost = 0.0
@@ -273,19 +279,22 @@ class Scheduler(Generic[W]):
     def take(self, lane: Hashable, most: int) -> list[W]:
         """The next jobs of a lane, at most `most`, as one batch; they are charged for."""
         batch: list[W] = []
-        chats: set[Hashable] = set()
+        spent: dict[Hashable, tuple[_Chat, int, float]] = {}  # by chat: its users, device seconds
+        chats = self._chats_waiting
         while len(batch) < most and (head := self.head(lane)) is not None:
             if head.alone and batch:
                 break
             chat = self._chats[head.chat]
             user = chat.users[head.user]
             if isinstance(head._line, _UserLine):  # a repeated job has been charged already
-                if head.chat not in chats:
+                if head.chat not in spent:
                     # The batch is served as one: its first job is what is being served.
-                    if not chats:
-                        self._virtual = max(self._virtual, chat.tag)
-                    chat.virtual = max(chat.virtual, user.tag)
-                    chats.add(head.chat)
+                    if not spent:
+                        self._virtual = max(self._virtual + self._growth, chat.tag)
+                    chat.virtual = max(chat.virtual + chat.growth, user.tag)
+                    spent[head.chat] = chat, chat.users_waiting, 0.0
+                _, users, seconds = spent[head.chat]
+                spent[head.chat] = chat, users, seconds + head.cost
                 chat.tag += head.cost
                 user.tag += head.cost
                 head.charged += head.cost
@@ -293,6 +302,10 @@ class Scheduler(Generic[W]):
             batch.append(head)
             if head.alone:
                 break
+        if spent:
+            self._growth = sum(seconds for _, _, seconds in spent.values()) / chats
+            for chat, users, seconds in spent.values():
+                chat.growth = seconds / users
         return batch
 
     def settle(self, waiting: W, seconds: float) -> None:
@@ -338,7 +351,7 @@ class Scheduler(Generic[W]):
         if not self._size:
             self._chats.clear()
             self._known = 0
-            self._virtual = 0.0
+            self._virtual = self._growth = 0.0
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -421,7 +434,7 @@ class Scheduler(Generic[W]):
         """
         copy: Scheduler[Rehearsed[W]] = Scheduler(self._group)
         copy._lifts = dict(self._lifts)
-        copy._virtual = self._virtual
+        copy._virtual, copy._growth = self._virtual, self._growth
         copy._chats = {name: chat.copy() for name, chat in self._chats.items()}
         copy._known = self._known
         return copy
@@ -457,6 +470,7 @@ class Scheduler(Generic[W]):
         if chat is None:
             chat = self._chats[waiting.chat] = _Chat(self._virtual)
         if not chat.waiting:
+            self._chats_waiting += 1
             if chat.tag < self._virtual:
                 chat.tag = self._virtual
             chat.joined = chat.tag
@@ -468,6 +482,7 @@ class Scheduler(Generic[W]):
                 self._forget_the_absent(keep=user)
         if not user.waiting:
             self._users_waiting += 1
+            chat.users_waiting += 1
             if user.tag < chat.virtual:
                 user.tag = chat.virtual
         chat.waiting += 1
@@ -485,7 +500,9 @@ class Scheduler(Generic[W]):
         user = chat.users[waiting.user]
         chat.waiting -= 1
         user.waiting -= 1
+        self._chats_waiting -= not chat.waiting
         self._users_waiting -= not user.waiting
+        chat.users_waiting -= not user.waiting
         line = waiting._line
         assert line is not None
         line.remove(waiting)

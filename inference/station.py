@@ -11,6 +11,8 @@ The rules, in `place_for`:
 - A job whose worker died is a suspect: when it is repeated, nothing else begins on that worker
   until it has lived for a while. If the worker dies in that time, the suspect is the culprit and
   nobody else pays.
+- A batch that takes too long is ended with its worker, and each of its jobs is repeated alone: only
+  the one that takes so long by itself is told so.
 - A batch that did not fit into memory is halved, and no larger one is sent to that worker again.
 
 A job that nobody wants any more keeps its place until the worker says that it has let go of it. A
@@ -148,6 +150,7 @@ class Station:
             "failed": self._on_failed,
             "loading": self._on_loading,
             "loaded": self._on_loaded,
+            "unloadable": self._on_unloadable,
             "evicted": self._on_evicted,
             "leaving": self._on_leaving,
             "ready": self._on_ready,
@@ -325,8 +328,8 @@ class Station:
     def lost(self, reason: str) -> None:
         """The worker is dead: give back what it had in hand, short work first.
 
-        What it cannot have begun, and what ran beside a suspect under observation, is innocent: the
-        attempt does not count.
+        What it cannot have begun, what ran beside a suspect under observation, and what it had in
+        hand when it left by itself is innocent: the attempt does not count.
         """
         self.close()
         sessions = sorted(self.sessions.values(), key=lambda session: session.task.long)
@@ -334,6 +337,7 @@ class Station:
         entries = []
         for session in sessions:
             guilty = bool(session.begun) and (session.isolated or not observed)
+            guilty = guilty and not self._leaving  # whoever made it leave has been named
             for entry in session.entries.values():
                 if not guilty:
                     entry.attempts -= 1
@@ -375,6 +379,9 @@ class Station:
         self.resident[key] = self._told[key][0].memory
         self._costs.learn_load(key, seconds)
         metrics.LOADS.labels(key.partition(" ")[2]).observe(seconds)
+
+    def _on_unloadable(self, key: str) -> None:
+        self.loading = {}
 
     def _on_evicted(self, key: str) -> None:
         self.resident.pop(key, None)
@@ -483,10 +490,23 @@ class Station:
                     self._kill(f"it did not let go of job {entry.number}")
                     break
             elif entry.started and now > entry.started + entry.limit:
+                if self._may_be_a_mates_fault(entry):
+                    self._kill(f"a batch with job {entry.number} takes too long")
+                    break
                 self._outcomes.on_overdue(entry)
         if self.held:
             self._watch_on()
         self._freed()
+
+    def _may_be_a_mates_fault(self, entry: Entry) -> bool:
+        """Whether one of its batch may be the one that takes so long: then each is tried alone."""
+        session = entry.session
+        return (
+            session is not None
+            and session.short
+            and entry.repeatable
+            and sum(not each.over for each in session.entries.values()) > 1
+        )
 
     def _kill(self, reason: str) -> None:
         if self.link:

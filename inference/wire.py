@@ -18,7 +18,7 @@ Queue → worker
 Worker → queue
     ("ready", device, budget)               once after birth; bytes that models may occupy
     ("loading", key)                        the jobs of its sessions wait for the model
-    ("loaded", key, seconds)
+    ("loaded", key, seconds) or ("unloadable", key)
     ("evicted", key)
     ("leaving",)                            the worker ends itself; it reads no more messages
     ("started", session, [job, …])

@@ -185,6 +185,7 @@ class Worker:
             model = self._model(key)
         except Exception as error:  # a model's load may raise anything
             log.exception("%s does not load", variant.name)
+            self._say("unloadable", key)
             failure: InferenceError = ModelUnavailable(
                 f"{variant.name}: {type(error).__name__}: {error}"
             )
@@ -232,6 +233,7 @@ class Worker:
             seconds = time.perf_counter() - began
             log.info("%s loaded in %.1f s", variant.name, seconds)
             self._say("loaded", key, seconds)
+            self._flush()  # the limits of loading end here, those of the jobs begin
         self._models.move_to_end(key)
         return model
 

@@ -424,6 +424,7 @@ def test_results_are_remembered_by_bytes_too() -> None:
 async def test_a_model_that_does_not_load_is_said_to_be_unavailable(q: InferenceQueue) -> None:
     with pytest.raises(ModelUnavailable):
         await answer(q, "broken", 1)
+    assert not any(room.loading for room in q.overview().rooms)
     assert await answer(q, "double", 2) == 4
 
 
