@@ -36,12 +36,22 @@ class Line:
         self.xy = MEMORY * self.xy + units * seconds
 
     @property
+    def varied(self) -> bool:
+        """Whether sizes differed enough to tell `a` from `b`."""
+        if not self.weight:
+            return False
+        mean = self.x / self.weight
+        return self.xx / self.weight - mean * mean > 0.0025 * mean * mean
+
+    @property
     def coefficients(self) -> tuple[float, float]:
         """(a, b), neither negative. While all sizes were alike, all of it is taken to be `b`."""
         mean_x, mean_y = self.x / self.weight, self.y / self.weight
-        variance = self.xx / self.weight - mean_x * mean_x
-        if variance <= 0.0025 * mean_x * mean_x:
+        if mean_x <= 0.0:
+            return mean_y, 0.0
+        if not self.varied:
             return 0.0, mean_y / mean_x
+        variance = self.xx / self.weight - mean_x * mean_x
         slope = (self.xy / self.weight - mean_x * mean_y) / variance
         slope = min(max(slope, 0.0), mean_y / mean_x)
         return mean_y - slope * mean_x, slope

@@ -14,6 +14,7 @@ from inference.wire import Sealed, size_of
 if TYPE_CHECKING:
     from inference.station import Session
 
+DEATHS = 4  # of workers after which a job is not tried again, though others were there each time
 FIRST_GUESS = 1.0  # device seconds a job is taken to cost until one of its kind has been measured
 
 
@@ -25,6 +26,7 @@ class Entry(Waiting):
 
     __slots__ = (
         "attempts",
+        "deaths",
         "fraction",
         "limit",
         "others",
@@ -32,8 +34,10 @@ class Entry(Waiting):
         "payload",
         "promise",
         "released",
+        "sent",
         "session",
         "share",
+        "spent",
         "started",
         "submitted",
         "suspect",
@@ -61,7 +65,7 @@ class Entry(Waiting):
     ) -> None:
         super().__init__(owner.chat, owner.user, lane, FIRST_GUESS)
         self.ticket: Ticket | None = ticket
-        self.others: tuple[Ticket, ...] = ()  # of equal jobs that share this run
+        self.others: dict[Ticket, None] | None = None  # of equal jobs that share this run
         self.task = task
         self.variant = variant
         self.share = share
@@ -71,6 +75,9 @@ class Entry(Waiting):
         self.submitted = submitted
         self.over = False  # it has its outcome; the worker may not know yet
         self.attempts = 0
+        self.deaths = 0  # of workers that it may have caused
+        self.sent = 0.0  # to a worker
+        self.spent = 0.0  # device seconds of all its attempts
         self.suspect = False  # a worker died while it had this job in hand
         self.session: Session | None = None  # the worker has it in hand
         self.worker = ""  # the last that had it in hand
@@ -97,23 +104,30 @@ class Entry(Waiting):
         return not self.text and self.attempts < 2
 
     @property
+    def survivable(self) -> bool:
+        """Whether it may be tried again after a worker died under it."""
+        return not self.text and self.deaths < DEATHS
+
+    @property
     def tickets(self) -> tuple[Ticket, ...]:
-        return self.others if self.ticket is None else (self.ticket, *self.others)
+        first = () if self.ticket is None else (self.ticket,)
+        return (*first, *(self.others or ()))
 
     def join(self, ticket: Ticket) -> None:
         """Another reader of the same run."""
-        self.others += (ticket,)
+        self.others = self.others or {}
+        self.others[ticket] = None
 
     def leave(self, ticket: Ticket) -> bool:
         """A reader has gone; whether he was the last."""
         if ticket is self.ticket:
             self.ticket = None
-        else:
-            self.others = tuple(other for other in self.others if other is not ticket)
+        elif self.others:
+            self.others.pop(ticket, None)
         return self.ticket is None and not self.others
 
     def deliver(self, event: Event) -> None:
         if self.ticket is not None:
             self.ticket.deliver(event)
-        for ticket in self.others:
+        for ticket in self.others or ():
             ticket.deliver(event)

@@ -163,7 +163,8 @@ class InferenceQueue:
         self._rooms: dict[str, Room] = {}
         self._entries: set[Entry] = set()  # all that have no outcome yet
         self._lanes: dict[Key, Key] = {}  # one tuple each, however many jobs it is of
-        self._by_user: dict[str, int] = {}  # tickets
+        self._tickets = 0  # that have not been given back
+        self._by_user: dict[str, int] = {}  # of them
         self._by_chat: dict[str, int] = {}
         self._held = 0  # bytes of payloads
         self._ended: list[tuple[Entry, Done | InferenceError, str, float]] = []  # not in the books
@@ -318,6 +319,7 @@ class InferenceQueue:
             if share is not None:
                 self._sharing.began(entry)
         user, chat = job.owner.user, job.owner.chat
+        self._tickets += 1
         self._by_user[user] = self._by_user.get(user, 0) + 1
         self._by_chat[chat] = self._by_chat.get(chat, 0) + 1
         if entry.ticket is ticket:
@@ -364,9 +366,10 @@ class InferenceQueue:
         if self._closing:
             raise JobCancelled("shutting down")
         options = self._options
-        if len(self._entries) >= options.waiting_limit and self.waiting >= options.waiting_limit:
-            refusal = QueueFull(self.waiting, self._eta_of_newcomer(room))
-            raise self._refused(task, refusal)
+        if self._tickets >= options.waiting_limit:
+            waiting = self.waiting + self._tickets - len(self._entries)  # those who share a run too
+            if waiting >= options.waiting_limit:
+                raise self._refused(task, QueueFull(waiting, self._eta_of_newcomer(room)))
         owner = job.owner
         own = self._by_user.get(owner.user, 0)
         if own >= options.waiting_limit_user:
@@ -384,6 +387,7 @@ class InferenceQueue:
 
     def _give_back(self, entry: Entry, ticket: Ticket) -> None:
         """One reader has gone; the run goes on while others read it."""
+        self._tickets -= 1
         owner = ticket.job.owner
         for counts, name in ((self._by_user, owner.user), (self._by_chat, owner.chat)):
             left = counts[name] - 1
@@ -494,7 +498,12 @@ class InferenceQueue:
         doubtful = isinstance(error, ModelUnavailable) and not isinstance(error, TooLargeForDevice)
         if doubtful and entry.variant.weights and entry.attempts == 1:
             # A file may have been damaged on disk: it is looked at, and fetched again if so.
-            self._supply.doubt(entry.variant)
+            if self._supply.doubt(entry.variant, entry.sent):
+                line = self._rooms[entry.task.room].line
+                for other in line.all():
+                    if other.variant is entry.variant:
+                        line.remove(other)
+                        self._supply.prepare(other)
             self._supply.prepare(entry)
         else:
             self._finish(entry, error, "failed")
@@ -520,7 +529,7 @@ class InferenceQueue:
     def on_lost(self, station: Station, entries: list[Entry], reason: str) -> None:
         """A worker died. Whoever was with it is repeated once, with nobody beside him."""
         for entry in entries:
-            if not entry.repeatable:
+            if not entry.survivable:
                 self._finish(entry, WorkerLost(reason), "lost")
                 continue
             entry.alone = entry.alone or entry.suspect
@@ -645,7 +654,11 @@ class InferenceQueue:
         """Tell everybody who waits how many stand before him, and for how long."""
         self._positions = self._positions or self._told()
         began = time.perf_counter()
-        more = next(self._positions, self) is not self
+        try:
+            more = next(self._positions, self) is not self
+        except Exception:
+            log.exception("positions are not told this time")
+            more = False
         loop = asyncio.get_running_loop()
         if more:
             self._telling = loop.call_soon(self._tell_positions)
@@ -670,6 +683,7 @@ class InferenceQueue:
                 entry, eta = told
                 position += entry.in_line
                 if entry.in_line:
+                    room.line.reprice(entry, self._cost(entry))
                     _tell(entry, position, len(room.line), eta, now)
 
 

@@ -25,10 +25,10 @@ def _task_of(lane: Any) -> Hashable:
 
 
 class Room:
-    """`files(variant)`: the files of a variant whose entries are in line."""
+    """`files(variant)`: the files of a variant; None while they are looked at."""
 
     def __init__(
-        self, name: str, costs: Costs, files: Callable[[Variant], Mapping[str, Path]]
+        self, name: str, costs: Costs, files: Callable[[Variant], Mapping[str, Path] | None]
     ) -> None:
         self.name = name
         self.line: Scheduler[Entry] = Scheduler(_task_of)
@@ -36,6 +36,7 @@ class Room:
         self._costs = costs
         self._files = files
         self._soon: asyncio.Handle | None = None
+        self._hungry: tuple[Entry, float] | None = None  # who finds no memory, and since when
 
     @property
     def running(self) -> int:
@@ -105,9 +106,15 @@ class Room:
                 continue  # somebody with a better claim to the same place could not have it yet
             waiting = self.line.waiting_in(lane)
             session = station.place_for(head, waiting)
+            files = self._files(head.variant)
+            if files is None or self._too_small(station, head):
+                continue  # it is fetched again; or another worker has the memory
             if session is None and not station.fits(head.variant):
-                if now > head.submitted + PATIENCE and station is self._reserve:
-                    return False  # others would keep the memory for ever
+                if self._has_waited(head, now) and station is self._reserve:
+                    # Others would keep the memory for ever. What is in the way begins no more.
+                    if station.fits_beside_long(head.variant):
+                        return False
+                    passed.add("long")
                 continue
             if session is None:
                 if kind != "stream":  # streams of other models have places of their own
@@ -116,7 +123,7 @@ class Room:
             if self._better_elsewhere(station, session, head, waiting):
                 continue
             batch = self.line.take(lane, station.seats(session, head))
-            station.begin(session, batch, self._files(session.variant), now)
+            station.begin(session, batch, files, now)
             sent.append(batch)
             return True
         return False
@@ -140,8 +147,31 @@ class Room:
         self, station: Station, session: Session, head: Entry, waiting: int
     ) -> bool:
         """Whether another worker could begin at once too, and has the model in memory."""
-        return session.key not in station.resident and any(
-            session.key in other.resident and other.ready and other.place_for(head, waiting)
+        others = [
+            other
             for other in self.stations
             if other is not station
+            and other.ready
+            and session.key in other.resident
+            and other.place_for(head, waiting)
+        ]
+        if session.key not in station.resident:
+            return bool(others)
+        # Streams slow each other down: they go where fewest are.
+        mine = station.streams(head.variant)
+        return head.task.continuous and any(o.streams(head.variant) < mine for o in others)
+
+    def _too_small(self, station: Station, head: Entry) -> bool:
+        """Whether this device can never hold the model, and another may."""
+        needed = head.variant.memory
+        return (
+            station.budget is not None
+            and needed > station.budget
+            and any(other.budget is None or needed <= other.budget for other in self.stations)
         )
+
+    def _has_waited(self, head: Entry, now: float) -> bool:
+        """Whether a job has found no memory for a long time."""
+        if self._hungry is None or not self._hungry[0].in_line:
+            self._hungry = head, now
+        return self._hungry[0] is head and now > self._hungry[1] + PATIENCE

@@ -331,13 +331,21 @@ class Scheduler(Generic[W]):
         account = known.users.get(user) if known else None
         if account is not None and account.waiting:
             return  # it would stand behind his own
-        if line.first is waiting and self._start(chat, user) >= self._start(
-            waiting.chat, waiting.user
-        ):
+        chat_tag, user_tag = self._start(waiting.chat, waiting.user)
+        before = waiting._before
+        while before is not None:  # his own jobs before it
+            chat_tag, user_tag = chat_tag + before.cost, user_tag + before.cost
+            before = before._before
+        if self._start(chat, user) >= (chat_tag, user_tag):
             return
         self.remove(waiting)
         waiting.chat, waiting.user = chat, user
         self.push(waiting)
+
+    def reprice(self, waiting: W, cost: float) -> None:
+        """A waiting job is now expected to cost something else."""
+        self.cost += max(cost, LEAST_COST) - waiting.cost
+        waiting.cost = max(cost, LEAST_COST)
 
     def lift(self, group: Hashable, seconds: float) -> None:
         """Let a group of lanes go before others by `seconds` of device time; 0 ends that."""

@@ -24,14 +24,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from inference import metrics
 from inference.costs import Costs, Line
 from inference.engines import Link
-from inference.entry import Entry
+from inference.entry import DEATHS, Entry
 from inference.jobs import InferenceError, Loading, OutOfMemory, Progress, Started, Token
 from inference.tasks import Task, Variant
 from inference.wire import Message, Sealed
@@ -44,6 +44,7 @@ LOAD_LIMIT = 900.0  # seconds a model may take to load
 AHEAD = 0.002  # seconds before the expected end of short work at which more is sent
 LATE = 0.05  # seconds that a batch may be late for more to be sent behind it
 DEPTH = 8  # batches of short work in hand at most, one of which is being computed
+GOOD_BATCHES = 50  # after which a batch larger by one is tried where one did not fit
 WATCH = 0.1  # seconds between two looks at limits
 
 _numbers = itertools.count(1)
@@ -69,6 +70,8 @@ class Session:
 
     __slots__ = (
         "begun",
+        "cancelled",
+        "confirmed",
         "entries",
         "expected",
         "isolated",
@@ -93,6 +96,8 @@ class Session:
         self.isolated = isolated  # a suspect is under observation: nothing begins beside it
         self.begun = 0.0  # when the worker can have begun with it; 0: others are before it
         self.expected: float | None = None  # device seconds of short work
+        self.confirmed = False  # the worker has said that it has begun
+        self.cancelled = False  # some of it was given back: its time teaches nothing
         self.units = 0.0  # of all jobs it has had
         self.entries: dict[int, Entry] = {}  # that the worker has not let go of
 
@@ -126,9 +131,10 @@ class Station:
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, Entry] = {}  # all jobs that the worker has not let go of
         self.resident: dict[str, int] = {}  # models in memory, and what they occupy in bytes
-        self.loading: Mapping[str, float] = {}  # models being loaded, and since when
+        self.loading: dict[str, float] = {}  # models being loaded, and since when
         self.budget: int | None = None  # bytes for models; None: it has not said yet
         self._caps: dict[str, int] = {}  # the largest batches that fit, where it is known
+        self._good: dict[str, int] = {}  # batches of that size that fitted since
         self._peaks: dict[str, Line] = {}  # bytes beside the models, by the jobs of a batch
         self._told: dict[str, tuple[Variant, Mapping[str, Path]]] = {}  # what it knows by key
         self._costs = costs
@@ -196,7 +202,7 @@ class Station:
 
     def _place_in_stream(self, entry: Entry) -> Session | None:
         alone = entry.alone or entry.suspect
-        if self._streaming(entry.variant) >= self.largest(entry):
+        if self.streams(entry.variant) >= self.largest(entry):
             return None
         if not alone:
             for session in self.sessions.values():
@@ -208,8 +214,11 @@ class Station:
         """Whether a batch may be sent while others are in hand."""
         if self._short >= DEPTH:
             return False
-        if waiting < self.batch_size(entry) or key_of(entry.variant) not in self.resident:
-            return False  # it could still grow
+        if key_of(entry.variant) not in self.resident:
+            return False
+        beside_long = any(session.task.long for session in self.sessions.values())
+        if waiting < self.batch_size(entry) and not beside_long:
+            return False  # it could still grow; but long work would take the worker meanwhile
         loop = asyncio.get_running_loop()
         due = -AHEAD
         for session in self.sessions.values():
@@ -240,7 +249,7 @@ class Station:
         key = key_of(entry.variant)
         most = min(entry.variant.max_batch, self._caps.get(key, entry.variant.max_batch))
         peaks = self._peaks.get(key)
-        if peaks is not None and self.budget is not None:
+        if peaks is not None and self.budget is not None and peaks.varied:
             fixed, each = peaks.coefficients
             if each > 0.0:
                 free = self.budget - sum(self.resident.values()) - fixed
@@ -249,9 +258,20 @@ class Station:
 
     def fits(self, variant: Variant) -> bool:
         """Whether a model has room beside those in use (the worker evicts those that are not)."""
+        return self._fits_beside(variant, self.sessions.values())
+
+    def fits_beside_long(self, variant: Variant) -> bool:
+        """Whether it would if only the long work in hand were there."""
+        return self._fits_beside(variant, (s for s in self.sessions.values() if s.task.long))
+
+    def streams(self, variant: Variant) -> int:
+        """How many jobs of a text model are in hand, in all its sessions."""
+        return sum(len(s.entries) for s in self.sessions.values() if s.variant is variant)
+
+    def _fits_beside(self, variant: Variant, sessions: Iterable[Session]) -> bool:
         if self.budget is None or key_of(variant) in self.resident:
             return True
-        in_use = {s.key: s.variant.memory for s in self.sessions.values()}
+        in_use = {session.key: session.variant.memory for session in sessions}
         in_use[key_of(variant)] = variant.memory
         return sum(in_use.values()) <= max(self.budget, variant.memory)
 
@@ -260,12 +280,8 @@ class Station:
         if session.private:
             return 1
         if entry.task.continuous:
-            return self.largest(entry) - self._streaming(entry.variant)
+            return self.largest(entry) - self.streams(entry.variant)
         return self.batch_size(entry)
-
-    def _streaming(self, variant: Variant) -> int:
-        """How many jobs of a text model are in hand, in all its sessions."""
-        return sum(len(s.entries) for s in self.sessions.values() if s.variant is variant)
 
     def begin(
         self, session: Session, batch: list[Entry], files: Mapping[str, Path], now: float
@@ -284,7 +300,8 @@ class Station:
             entry.session = session
             entry.worker = self.name
             entry.attempts += 1
-            entry.started = session.begun if session.key in self.resident else 0.0
+            entry.sent = now
+            entry.started = 0.0
             session.units += entry.units
             session.entries[entry.number] = entry
             self.held[entry.number] = entry
@@ -308,6 +325,8 @@ class Station:
         """Nobody wants a job any more that is in hand here."""
         if self.link is not None and entry.number in self.held and not entry.released:
             entry.released = asyncio.get_running_loop().time()
+            if entry.session is not None:
+                entry.session.cancelled = True
             self.flush()
             self.link.send(("cancel", entry.number))
 
@@ -332,15 +351,22 @@ class Station:
         hand when it left by itself is innocent: the attempt does not count.
         """
         self.close()
+        now = asyncio.get_running_loop().time()
         sessions = sorted(self.sessions.values(), key=lambda session: session.task.long)
         observed = any(session.isolated for session in sessions)
+        confirmed = any(session.confirmed for session in sessions)
         entries = []
         for session in sessions:
-            guilty = bool(session.begun) and (session.isolated or not observed)
+            guilty = session.confirmed if confirmed else bool(session.begun)
+            guilty = guilty and (session.isolated or not observed)
             guilty = guilty and not self._leaving  # whoever made it leave has been named
             for entry in session.entries.values():
-                if not guilty:
-                    entry.attempts -= 1
+                entry.attempts -= 1  # that is for failures of the model
+                if guilty:
+                    entry.deaths += DEATHS if session.isolated else 1
+                    since = max(session.begun, entry.started or entry.sent)
+                    entry.spent += (now - since) / len(session.entries)
+                    self._settle(entry, entry.spent)
                 entry.suspect = entry.suspect or guilty
                 entry.session = None
                 if not entry.over:
@@ -353,6 +379,7 @@ class Station:
         self.loading = {}
         self._told.clear()
         self._caps.clear()
+        self._good.clear()
         self._peaks.clear()
         metrics.RESTARTS.labels(self.room).inc()
         self._outcomes.on_lost(self, entries, reason)
@@ -366,7 +393,7 @@ class Station:
         self._leaving = True
 
     def _on_loading(self, key: str) -> None:
-        self.loading = {key: asyncio.get_running_loop().time()}
+        self.loading[key] = asyncio.get_running_loop().time()
         for session in self.sessions.values():
             if session.key == key:
                 event = Loading(session.variant.name, "load")
@@ -375,13 +402,13 @@ class Station:
                     entry.deliver(event)
 
     def _on_loaded(self, key: str, seconds: float) -> None:
-        self.loading = {}
+        self.loading.pop(key, None)
         self.resident[key] = self._told[key][0].memory
         self._costs.learn_load(key, seconds)
         metrics.LOADS.labels(key.partition(" ")[2]).observe(seconds)
 
     def _on_unloadable(self, key: str) -> None:
-        self.loading = {}
+        self.loading.pop(key, None)
 
     def _on_evicted(self, key: str) -> None:
         self.resident.pop(key, None)
@@ -392,8 +419,7 @@ class Station:
         session = self.sessions.get(number)
         if session is None:
             return
-        if not session.begun:
-            session.begun = now
+        session.confirmed = True
         event = Started(session.variant.name)
         for job in jobs:
             entry = session.entries.get(job)
@@ -407,6 +433,7 @@ class Station:
             return
         if entry.session is not None:
             entry.session.isolated = False  # it has survived a step
+            entry.session.confirmed = True
         if type(event) is Progress:
             entry.fraction = event.fraction
         self._outcomes.on_event(entry, event)
@@ -431,9 +458,13 @@ class Station:
         settled = [self._settled(job, seconds) for job in jobs]
         entries = [entry for entry in settled if entry is not None and not entry.over]
         if isinstance(error, OutOfMemory) and session is not None and len(jobs) > 1:
-            self._caps[session.key] = len(jobs) // 2
+            # Newcomers to a stream did not fit beside those who are in it.
+            there = len(session.entries)
+            most = there + len(jobs) - 1 if there else len(jobs) // 2
+            self._caps[session.key] = most
+            self._good[session.key] = 0
             metrics.SMALLER.labels(session.task.name).inc()
-            log.warning("%s: batches of %d at most", session.key, len(jobs) // 2)
+            log.warning("%s: batches of %d at most", session.key, most)
         self._outcomes.on_failed(entries, error)
 
     def _on_end(self, number: int, seconds: float, jobs: int, peak: int) -> None:
@@ -446,17 +477,24 @@ class Station:
             if self._due:
                 self._due.cancel()
                 self._due = None
-            if jobs and seconds > 0.0:
+            if jobs and seconds > 0.0 and not session.cancelled:
                 self._costs.learn_batch(session.lane, jobs, session.units, seconds)
                 if peak:
                     self._peaks.setdefault(session.key, Line()).learn(jobs, peak)
+            if jobs == self._caps.get(session.key):
+                self._try_larger(session.key)
             now = asyncio.get_running_loop().time()
             for following in self.sessions.values():
                 if following.short:  # it is this one's turn
                     following.begun = now
-                    for entry in following.entries.values():
-                        entry.started = now
                     break
+
+    def _try_larger(self, key: str) -> None:
+        """Memory may have been short for a while only."""
+        self._good[key] = self._good.get(key, 0) + 1
+        if self._good[key] >= GOOD_BATCHES:
+            self._good[key] = 0
+            self._caps[key] += 1
 
     def _settled(self, job: int, seconds: float) -> Entry | None:
         """The worker has let go of a job."""
@@ -466,7 +504,8 @@ class Station:
         assert entry.session is not None
         del entry.session.entries[job]
         entry.session = None
-        self._settle(entry, seconds)
+        entry.spent += seconds
+        self._settle(entry, entry.spent)
         return entry
 
     # --- limits -----------------------------------------------------------------------------------
@@ -478,6 +517,8 @@ class Station:
         """See that jobs, cancellations and loading keep within their limits."""
         self._watch = None
         now = asyncio.get_running_loop().time()
+        in_hand = {session.key for session in self.sessions.values()}
+        self.loading = {key: since for key, since in self.loading.items() if key in in_hand}
         if any(now > since + LOAD_LIMIT for since in self.loading.values()):
             self._kill("a model takes too long to load")
         for session in self.sessions.values():
@@ -486,7 +527,7 @@ class Station:
         for entry in list(self.held.values()):
             if entry.released:
                 # It reads no messages while it loads, and that has a limit of its own.
-                if not self.loading and now > entry.released + CANCEL_GRACE:
+                if not self.loading and now > entry.released + self._grace(entry):
                     self._kill(f"it did not let go of job {entry.number}")
                     break
             elif entry.started and now > entry.started + entry.limit:
@@ -494,9 +535,24 @@ class Station:
                     self._kill(f"a batch with job {entry.number} takes too long")
                     break
                 self._outcomes.on_overdue(entry)
+            elif self._should_have_begun(entry, now):
+                self._kill(f"it does not come to job {entry.number}")
+                break
         if self.held:
             self._watch_on()
         self._freed()
+
+    def _grace(self, entry: Entry) -> float:
+        """Seconds that the worker has to let go of a job: it may be in the middle of a batch."""
+        expected = entry.session.expected if entry.session is not None else None
+        return max(CANCEL_GRACE, 2.0 * (expected or 0.0))
+
+    def _should_have_begun(self, entry: Entry, now: float) -> bool:
+        """Whether a worker that says nothing has had all the time that the job itself may take."""
+        session = entry.session
+        if entry.started or entry.over or self.loading or session is None or not session.begun:
+            return False
+        return now > max(session.begun, entry.sent) + entry.limit
 
     def _may_be_a_mates_fault(self, entry: Entry) -> bool:
         """Whether one of its batch may be the one that takes so long: then each is tried alone."""

@@ -50,14 +50,15 @@ class Supply:
         self._files: dict[str, Mapping[str, Path]] = {}
         self._waiting: dict[str, list[Entry]] = {}
         self._doubted: set[str] = set()
+        self._fetched_at: dict[str, float] = {}
         self._fetches: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return sum(len(entries) for entries in self._waiting.values())
 
-    def files(self, variant: Variant) -> Mapping[str, Path]:
-        """The files of a variant whose entries are ready."""
-        return self._files.get(variant.name, _NONE)
+    def files(self, variant: Variant) -> Mapping[str, Path] | None:
+        """The files of a variant; None while they are not there."""
+        return self._files.get(variant.name) if variant.weights else _NONE
 
     def prepare(self, entry: Entry) -> None:
         """See to the files that an entry's model needs."""
@@ -72,10 +73,17 @@ class Supply:
             self._fetches.add(fetch)
             fetch.add_done_callback(self._fetches.discard)
 
-    def doubt(self, variant: Variant) -> None:
-        """The model did not load: look at its files, byte by byte, before it is tried again."""
+    def doubt(self, variant: Variant, since: float) -> bool:
+        """The model did not load: look at its files, byte by byte, before it is tried again.
+
+        `since`: the loop's time when the files were given away. Whether they are looked at because
+        of that; not if they have been fetched anew meanwhile.
+        """
+        if since < self._fetched_at.get(variant.name, 0.0):
+            return False
         self._files.pop(variant.name, None)
         self._doubted |= set(variant.weights)
+        return True
 
     def remove(self, entry: Entry) -> None:
         """The entry waits no more; the fetch goes on, others will want the files."""
@@ -126,6 +134,7 @@ class Supply:
                 self._failed(entry, failure)
             return
         self._files[variant.name] = files
+        self._fetched_at[variant.name] = loop.time()
         for entry in self._waiting.pop(variant.name):
             self._ready(entry)
 

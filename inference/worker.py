@@ -7,13 +7,14 @@ fork), and ends with its parent. One thread does everything, in rounds:
 2. give one session one step,
 3. send all that came of it in one frame.
 
-Whose step it is: that of the session which has had the least time for its share. Long work gets
-`LONG_SHARE` of the device while there is short work beside it; who has just come is next, so short
-work overtakes long work within one step's time.
+Whose step it is: that of the kind of work which has had the least time for its share. Long work
+gets `LONG_SHARE` of the device while there is other work beside it; what has just come is next, so
+short work overtakes long work within one step's time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -28,7 +29,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,8 @@ from inference.jobs import (
     ModelFailed,
     ModelUnavailable,
     OutOfMemory,
+    Progress,
+    Token,
     TooLargeForDevice,
 )
 from inference.model import JobId, Model, Result, Session
@@ -49,6 +52,7 @@ log = logging.getLogger(__name__)
 LONG_SHARE = 0.25  # of the device for long work, while there is short work beside it
 SILENCE = 0.001  # seconds that results may wait for more of them
 SOON = 0.02  # seconds: what a model answers in less needs no word that it has begun
+_PREFERENCE: dict[Kind, int] = {"short": 0, "stream": 1, "long": 2}  # where all have had alike
 DEVICE_LOST = 70  # exit code of a worker whose device can no longer be used
 
 
@@ -122,6 +126,8 @@ class Worker:
         self._known: dict[str, tuple[Variant, Mapping[str, Path]]] = {}
         self._models: OrderedDict[str, Model] = OrderedDict()  # least recently used first
         self._sessions: dict[int, _Running] = {}
+        # Seconds that each kind has had, by its share of the device.
+        self._had: dict[Kind, float] = {"short": 0.0, "stream": 0.0, "long": 0.0}
         self._last_step: dict[str, float] = {}  # seconds, by model
         self._silent_since = 0.0  # when the oldest word was said that is not sent yet
         self._device = ""
@@ -140,7 +146,10 @@ class Worker:
                         return
                     self._take_in(message)
                 if self._sessions:
-                    self._step(self._next())
+                    number = self._next()
+                    if self._last_step.get(self._sessions[number].key, 1.0) > SILENCE:
+                        self._flush()  # what there is need not wait for this step
+                    self._step(number)
                 # Waking the queue costs more than a step of a very small model.
                 if not self._sessions or time.perf_counter() > self._silent_since + SILENCE:
                     self._flush()
@@ -160,7 +169,7 @@ class Worker:
             case ("cancel", job):
                 seconds = 0.0
                 for running in self._sessions.values():
-                    seconds += running.cancel(job)
+                    seconds += self._cancel(running, job)
                 self._say("dropped", job, seconds)
             case ("model", key, variant, files):
                 self._known[key] = (variant, files)
@@ -186,6 +195,9 @@ class Worker:
         except Exception as error:  # a model's load may raise anything
             log.exception("%s does not load", variant.name)
             self._say("unloadable", key)
+            lost = device_is_lost(error)
+            if lost:
+                self._say("leaving")
             failure: InferenceError = ModelUnavailable(
                 f"{variant.name}: {type(error).__name__}: {error}"
             )
@@ -195,6 +207,8 @@ class Worker:
                 self._say("error", job, failure, 0.0)
             if number not in self._sessions:
                 self._say("end", number, 0.0, 0, 0)
+            if lost:
+                self._leave()
             return
         self._say("started", number, list(batch))
         if self._last_step.get(key, SOON) >= SOON:
@@ -206,29 +220,40 @@ class Worker:
                 running.admit(batch)
             else:
                 running = _Running(key, kind, model.start(batch), batch)
-                running.had = min((each.had for each in self._sessions.values()), default=0.0)
+                self._welcome(running)
                 self._sessions[number] = running
         except Exception as error:
             # Those who are in the session already have nothing to do with it.
             log.exception("session %d takes no newcomers", number)
+            lost = device_is_lost(error)
+            if lost:
+                self._say("leaving")
             self._say("failed", number, list(batch), portable(error), 0.0)
             if number not in self._sessions:
                 self._say("end", number, 0.0, 0, 0)
+            if lost:
+                self._leave()
 
     def _model(self, key: str) -> Model:
         """The model of a key, loaded; it is now the last one to be evicted."""
         model = self._models.get(key)
         if model is None:
             variant, files = self._known[key]
+            self._make_room(variant)
             self._say("loading", key)
             self._flush()
-            self._make_room(variant)
             began = time.perf_counter()
             module, _, name = variant.entry.partition(":")
             options = {**variant.options, "threads": self._options.threads}
             model = getattr(importlib.import_module(module), name)(options, files)
             assert isinstance(model, Model)
-            model.load(self._device)
+            try:
+                model.load(self._device)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._evict_all_but(set())  # others may be in the way; once more
+                model.load(self._device)
             self._models[key] = model
             seconds = time.perf_counter() - began
             log.info("%s loaded in %.1f s", variant.name, seconds)
@@ -254,24 +279,39 @@ class Worker:
                 self._evict(key)
 
     def _evict(self, key: str) -> None:
-        self._models.pop(key).close()
+        model = self._models.pop(key)
+        self._say("evicted", key)
+        with _logged(f"{key} does not close"):
+            model.close()
+        del model
         gc.collect()  # networks hold themselves in circles
         _empty_cuda_cache()
-        self._say("evicted", key)
         log.info("%s evicted", key)
 
+    def _evict_all_but(self, keys: set[str]) -> None:
+        """Put every model out of memory that is in nobody's use."""
+        in_use = keys | {running.key for running in self._sessions.values()}
+        for key in [key for key in self._models if key not in in_use]:
+            self._evict(key)
+
+    def _welcome(self, running: _Running) -> None:
+        """A session comes: its kind keeps what it has had, and saves nothing up meanwhile."""
+        kinds = {each.kind for each in self._sessions.values()}
+        if running.kind not in kinds:
+            others = (self._had[kind] for kind in kinds)
+            self._had[running.kind] = max(self._had[running.kind], min(others, default=0.0))
+        alike = (each.seconds for each in self._sessions.values() if each.kind == running.kind)
+        running.had = min(alike, default=0.0)
+
     def _next(self) -> int:
-        """The session whose step is next. Short ones go one after another, as they came."""
-        best, least = -1, float("inf")
-        short = False
-        for number, running in self._sessions.items():
-            if running.kind == "short":
-                if short:
-                    continue
-                short = True
-            if running.had < least:
-                best, least = number, running.had
-        return best
+        """The session whose step is next: of the kind that has had least, who has had least.
+
+        Short ones go one after another, as they came.
+        """
+        kinds = {running.kind for running in self._sessions.values()}
+        kind = min(kinds, key=lambda kind: (self._had[kind], _PREFERENCE[kind]))
+        alike = [(n, each) for n, each in self._sessions.items() if each.kind == kind]
+        return alike[0][0] if kind == "short" else min(alike, key=lambda pair: pair[1].had)[0]
 
     def _step(self, number: int) -> None:
         running = self._sessions[number]
@@ -283,19 +323,21 @@ class Worker:
                 self._session_failed(number, error, time.perf_counter() - began)
                 return
             self._last_step[running.key] = took = time.perf_counter() - began
-            running.spend(took)
+            self._spend(running, took)
             for job, event in events:
                 self._tell(running, job, event)
         if not running.session.jobs:
             for job, seconds in running.spent.items():
                 lost = ModelFailed("the session ended without an outcome")
                 self._say("error", job, lost, seconds)
-            running.session.close()
             del self._sessions[number]
             self._say("end", number, running.seconds, running.size, running.peak)
+            self._close_session(running)
 
     def _tell(self, running: _Running, job: JobId, event: Any) -> None:
         """Pass on what a step brought for a job."""
+        if job not in running.spent:
+            return  # it was cancelled, or has its outcome
         if isinstance(event, Result):
             seconds = running.spent.pop(job, 0.0)
             try:
@@ -306,6 +348,13 @@ class Worker:
                 self._say("result", job, sealed, seconds)
         elif isinstance(event, BaseException):
             self._say("error", job, portable(event), running.spent.pop(job, 0.0))
+        elif not isinstance(event, Progress | Token) or not _pickles(event):
+            failure = ModelFailed(
+                f"{type(event).__name__}: what it says on the way does not pickle"
+            )
+            self._say("error", job, failure, running.spent.pop(job, 0.0))
+            with _logged("a job is not cancelled"):
+                running.session.cancel(job)
         else:
             self._say("event", job, event)
 
@@ -313,23 +362,45 @@ class Worker:
         """A step raised: all that is left of the session fails with it."""
         running = self._sessions.pop(number)
         log.error("session %d failed", number, exc_info=error)
-        running.spend(seconds)
-        running.session.close()
+        self._spend(running, seconds)
         failure = portable(error)
         share = running.seconds / max(1, running.size)
-        if device_is_lost(error):
+        lost = device_is_lost(error)
+        if lost:
             self._say("leaving")  # so that nothing is sent to a process that is about to end
         self._say("failed", number, list(running.spent), failure, share)
         self._say("end", number, 0.0, 0, 0)
+        if lost:
+            self._leave()
+        self._close_session(running)
         if isinstance(failure, OutOfMemory):
-            in_use = {each.key for each in self._sessions.values()} | {running.key}
-            for key in [key for key in self._models if key not in in_use]:
-                self._evict(key)
+            self._evict_all_but({running.key})
         _empty_cuda_cache()
-        if device_is_lost(error):
-            self._flush()
-            log.error("the device can no longer be used by this process")
-            os._exit(DEVICE_LOST)
+
+    def _leave(self) -> None:
+        """The device can no longer be used by this process; another may be better off."""
+        self._flush()
+        log.error("the device can no longer be used by this process")
+        os._exit(DEVICE_LOST)
+
+    def _cancel(self, running: _Running, job: JobId) -> float:
+        """Let go of a job, if it is here; the seconds it has had."""
+        if job not in running.spent:
+            return 0.0
+        seconds = running.spent.pop(job)
+        with _logged("a job is not cancelled"):
+            running.session.cancel(job)
+        return seconds
+
+    def _close_session(self, running: _Running) -> None:
+        with _logged("a session does not close"):
+            running.session.close()
+
+    def _spend(self, running: _Running, seconds: float) -> None:
+        """A step took `seconds`, for all jobs of its session alike."""
+        share = LONG_SHARE if running.kind == "long" else 1 - LONG_SHARE
+        self._had[running.kind] += seconds / share
+        running.spend(seconds)
 
     def _say(self, *message: Any) -> None:
         if not self._outbox:
@@ -343,19 +414,20 @@ class Worker:
 
     def _close(self) -> None:
         for running in self._sessions.values():
-            running.session.close()
-        for model in self._models.values():
-            model.close()
+            self._close_session(running)
+        for key, model in self._models.items():
+            with _logged(f"{key} does not close"):
+                model.close()
 
 
 class _Running:
     """A session and the device time it has had.
 
     `spent`: seconds of each job that it owes an outcome. `size`: the jobs it has had. `had`:
-    seconds by its share of the device (see `LONG_SHARE`), from where others were when it came.
+    seconds, from where others of its kind were when it came.
     """
 
-    __slots__ = ("_base", "had", "key", "kind", "seconds", "session", "size", "spent", "weight")
+    __slots__ = ("_base", "had", "key", "kind", "seconds", "session", "size", "spent")
 
     def __init__(self, key: str, kind: Kind, session: Session, batch: Mapping[JobId, Any]) -> None:
         self.key = key
@@ -365,7 +437,6 @@ class _Running:
         self.size = len(batch)
         self.seconds = 0.0
         self.had = 0.0
-        self.weight = LONG_SHARE if kind == "long" else 1 - LONG_SHARE
         self._base = _reset_peak()
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
@@ -373,17 +444,10 @@ class _Running:
         self.spent |= dict.fromkeys(batch, 0.0)
         self.size += len(batch)
 
-    def cancel(self, job: JobId) -> float:
-        """Let go of a job, if it is here; the seconds it has had."""
-        if job not in self.spent:
-            return 0.0
-        self.session.cancel(job)
-        return self.spent.pop(job)
-
     def spend(self, seconds: float) -> None:
         """A step took `seconds`, for all jobs alike."""
         self.seconds += seconds
-        self.had += seconds / self.weight
+        self.had += seconds
         share = seconds / max(1, len(self.spent))
         for job in self.spent:
             self.spent[job] += share
@@ -410,9 +474,42 @@ def _peak() -> int:
     return int(torch.cuda.max_memory_allocated())
 
 
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """A model's own code may raise anything, also where it only tidies up."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s", what)
+
+
+def _pickles(event: Any) -> bool:
+    """Whether an event can travel: a model's preview may hold anything."""
+    if isinstance(event, Token) or event.preview is None:
+        return True
+    try:
+        pickle.dumps(event, protocol=5)
+    except Exception:
+        log.exception("a preview does not pickle")
+        return False
+    return True
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says; its own code may raise."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (whatever it raises)
+        return ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
 def device_is_lost(error: BaseException) -> bool:
     """Whether CUDA refuses this process from now on, as after a failed device-side assertion."""
-    text = str(error)
+    text = text_of(error)
     return (type(error).__name__ == "AcceleratorError" or "CUDA error" in text) and (
         "out of memory" not in text
     )
@@ -426,9 +523,9 @@ def portable(error: BaseException) -> InferenceError:
         except Exception:  # noqa: BLE001 (an unpicklable subclass may raise anything)
             return ModelFailed(repr(error))
         return error
-    text = f"{type(error).__name__}: {error}"
-    log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    text = f"{type(error).__name__}: {text_of(error)}"
+    log.error("%s\n%s", text, "".join(traceback.format_tb(error.__traceback__)))
+    if is_out_of_memory(error):
         return OutOfMemory(text)
     return ModelFailed(text)
 

@@ -81,6 +81,7 @@ class Supervisor:
         self._closing = False
         self._deaths_at_birth = 0
         self.ready = False
+        self._killed = False
         self._task = asyncio.create_task(self._open(), name=f"worker {options.room}")
 
     @property
@@ -99,9 +100,15 @@ class Supervisor:
 
     def kill(self, reason: str) -> None:
         """End a worker that does not listen; it is replaced."""
+        if self._killed or self._process is None:
+            return
+        self._killed = True
         log.warning("worker %s is killed: %s", self._options.room, reason)
-        if self._process and self._process.is_alive():
+        if self._process.is_alive():
             self._process.kill()
+        if self._end:
+            # One that hangs in its device's driver cannot be killed: it is given up.
+            asyncio.get_running_loop().call_later(STOP_GRACE, self._end.close)
 
     async def close(self) -> None:
         """Ask it to end, then insist."""
@@ -142,6 +149,7 @@ class Supervisor:
             # Spawning forks and executes; in a thread, so that the loop does not stop for it.
             await asyncio.to_thread(process.start)
             self._process = process
+            self._killed = False
             ours.setblocking(False)
             loop = asyncio.get_running_loop()
             _, self._end = await loop.create_connection(
@@ -159,6 +167,8 @@ class Supervisor:
             self.kill("it is not ready in time")
 
     def _received(self, frame: list[Message]) -> None:
+        if self._closing:
+            return
         if frame and frame[0][0] == "ready":
             self.ready = True
             self._deaths_at_birth = 0
