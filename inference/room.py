@@ -167,7 +167,7 @@ class Room:
         return (
             station.budget is not None
             and needed > station.budget
-            and any(other.budget is None or needed <= other.budget for other in self.stations)
+            and any(other.may_hold(needed) for other in self.stations)
         )
 
     def _has_waited(self, head: Entry, now: float) -> bool:

@@ -42,6 +42,7 @@ CANCEL_GRACE = 10.0  # seconds a worker has to say that it has let go of a job
 SUSPICION = 2.0  # seconds that a repeated job is observed before others may begin
 LOAD_LIMIT = 900.0  # seconds a model may take to load
 AHEAD = 0.002  # seconds before the expected end of short work at which more is sent
+SILENT = 5.0  # seconds without a word after which a worker may hang in a step
 LATE = 0.05  # seconds that a batch may be late for more to be sent behind it
 DEPTH = 8  # batches of short work in hand at most, one of which is being computed
 GOOD_BATCHES = 50  # after which a batch larger by one is tried where one did not fit
@@ -146,6 +147,7 @@ class Station:
         self._outbox: list[Message] = []
         self._short = 0  # sessions of short work in hand
         self._leaving = False
+        self._heard_at = 0.0  # when the worker said anything last
         self._handlers: dict[str, Callable[..., None]] = {
             "result": self._on_result,
             "started": self._on_started,
@@ -264,6 +266,12 @@ class Station:
         """Whether it would if only the long work in hand were there."""
         return self._fits_beside(variant, (s for s in self.sessions.values() if s.task.long))
 
+    def may_hold(self, memory: int) -> bool:
+        """Whether a model of so many bytes has room on this device, as far as anybody knows."""
+        if self.budget is None:
+            return self.link is None or not self.link.hopeless
+        return memory <= self.budget
+
     def streams(self, variant: Variant) -> int:
         """How many jobs of a text model are in hand, in all its sessions."""
         return sum(len(s.entries) for s in self.sessions.values() if s.variant is variant)
@@ -340,6 +348,7 @@ class Station:
     # --- what the worker says ---------------------------------------------------------------------
 
     def heard(self, frame: list[Message]) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
         for message in frame:
             self._handlers[message[0]](*message[1:])
         self._freed()
@@ -354,10 +363,10 @@ class Station:
         now = asyncio.get_running_loop().time()
         sessions = sorted(self.sessions.values(), key=lambda session: session.task.long)
         observed = any(session.isolated for session in sessions)
-        confirmed = any(session.confirmed for session in sessions)
         entries = []
         for session in sessions:
-            guilty = session.confirmed if confirmed else bool(session.begun)
+            # What answers in no time is not announced: its turn is enough.
+            guilty = session.confirmed or (session.short and bool(session.begun))
             guilty = guilty and (session.isolated or not observed)
             guilty = guilty and not self._leaving  # whoever made it leave has been named
             for entry in session.entries.values():
@@ -477,12 +486,12 @@ class Station:
             if self._due:
                 self._due.cancel()
                 self._due = None
+            if jobs == self._caps.get(session.key):
+                self._try_larger(session.key)
             if jobs and seconds > 0.0 and not session.cancelled:
                 self._costs.learn_batch(session.lane, jobs, session.units, seconds)
                 if peak:
                     self._peaks.setdefault(session.key, Line()).learn(jobs, peak)
-            if jobs == self._caps.get(session.key):
-                self._try_larger(session.key)
             now = asyncio.get_running_loop().time()
             for following in self.sessions.values():
                 if following.short:  # it is this one's turn
@@ -531,8 +540,8 @@ class Station:
                     self._kill(f"it did not let go of job {entry.number}")
                     break
             elif entry.started and now > entry.started + entry.limit:
-                if self._may_be_a_mates_fault(entry):
-                    self._kill(f"a batch with job {entry.number} takes too long")
+                if self._may_be_a_mates_fault(entry, now):
+                    self._kill(f"what it has in hand with job {entry.number} takes too long")
                     break
                 self._outcomes.on_overdue(entry)
             elif self._should_have_begun(entry, now):
@@ -554,15 +563,17 @@ class Station:
             return False
         return now > max(session.begun, entry.sent) + entry.limit
 
-    def _may_be_a_mates_fault(self, entry: Entry) -> bool:
-        """Whether one of its batch may be the one that takes so long: then each is tried alone."""
+    def _may_be_a_mates_fault(self, entry: Entry, now: float) -> bool:
+        """Whether somebody else may be the one that takes so long: then each is tried alone.
+
+        That is one of its batch, or anybody if the worker has not said a word for a while.
+        """
         session = entry.session
-        return (
-            session is not None
-            and session.short
-            and entry.repeatable
-            and sum(not each.over for each in session.entries.values()) > 1
-        )
+        if session is None or not entry.survivable:
+            return False
+        silent = now > self._heard_at + SILENT
+        mates = self.held if silent else session.entries if session.short else {}
+        return sum(not each.over for each in mates.values()) > 1
 
     def _kill(self, reason: str) -> None:
         if self.link:
