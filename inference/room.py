@@ -71,16 +71,20 @@ class Room:
         if not len(self.line):
             return
         now = asyncio.get_running_loop().time()
+        sent: list[list[Entry]] = []
+        before = -1
+        while len(sent) > before and len(self.line):
+            before = len(sent)  # once more: what one worker left to another may not have been taken
+            for station in self.stations:
+                while len(self.line) and station.ready and self._feed(station, now, sent):
+                    pass
         for station in self.stations:
-            sent: list[list[Entry]] = []
-            while len(self.line) and station.ready and self._feed(station, now, sent):
-                pass
             station.flush()
-            for batch in sent:
-                observe = metrics.of_task(batch[0].task.name)
-                observe.batch.observe(len(batch))
-                for entry in batch:
-                    observe.wait.observe(now - entry.submitted)
+        for batch in sent:
+            observe = metrics.of_task(batch[0].task.name)
+            observe.batch.observe(len(batch))
+            for entry in batch:
+                observe.wait.observe(now - entry.submitted)
 
     def freed(self) -> None:
         """A worker has let go of something, or is back."""

@@ -22,8 +22,11 @@ Cheriton, SOSP 1999): what is borrowed is charged.
 **Bounds.** Let L be the largest cost of a batch plus the largest error of the estimates in flight,
 and B the largest advantage of a lane over another.
 
-- Two chats that both wait over some interval get device seconds that differ by at most 2 L + B
-  (Goyal, Vin & Cheng, theorem 1, with the batch as the packet), and so do two users of a chat.
+- While two chats wait, neither has more device seconds *in its turn* than the other has in all, by
+  more than 2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet); likewise two
+  users of a chat. What rides along to fill a batch is no turn: it may give its user more than his
+  share, is charged for, and costs the others only what it makes the batch longer (which
+  `inference.costs` sees to).
 - No starvation. A job with K device seconds of its own user's jobs before it, in a chat of u users,
   one chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of work. For whoever
   waits, a tag stands still; for whoever is served instead, it grows; and newcomers, who have no

@@ -45,7 +45,6 @@ AHEAD = 0.002  # seconds before the expected end of short work at which more is 
 SILENT = 5.0  # seconds without a word after which a worker may hang in a step
 LATE = 0.05  # seconds that a batch may be late for more to be sent behind it
 DEPTH = 8  # batches of short work in hand at most, one of which is being computed
-GOOD_BATCHES = 50  # after which a batch larger by one is tried where one did not fit
 WATCH = 0.1  # seconds between two looks at limits
 
 _numbers = itertools.count(1)
@@ -135,7 +134,6 @@ class Station:
         self.loading: dict[str, float] = {}  # models being loaded, and since when
         self.budget: int | None = None  # bytes for models; None: it has not said yet
         self._caps: dict[str, int] = {}  # the largest batches that fit, where it is known
-        self._good: dict[str, int] = {}  # batches of that size that fitted since
         self._peaks: dict[str, Line] = {}  # bytes beside the models, by the jobs of a batch
         self._told: dict[str, tuple[Variant, Mapping[str, Path]]] = {}  # what it knows by key
         self._costs = costs
@@ -388,7 +386,6 @@ class Station:
         self.loading = {}
         self._told.clear()
         self._caps.clear()
-        self._good.clear()
         self._peaks.clear()
         metrics.RESTARTS.labels(self.room).inc()
         self._outcomes.on_lost(self, entries, reason)
@@ -471,7 +468,6 @@ class Station:
             there = len(session.entries)
             most = there + len(jobs) - 1 if there else len(jobs) // 2
             self._caps[session.key] = most
-            self._good[session.key] = 0
             metrics.SMALLER.labels(session.task.name).inc()
             log.warning("%s: batches of %d at most", session.key, most)
         self._outcomes.on_failed(entries, error)
@@ -486,8 +482,6 @@ class Station:
             if self._due:
                 self._due.cancel()
                 self._due = None
-            if jobs == self._caps.get(session.key):
-                self._try_larger(session.key)
             if jobs and seconds > 0.0 and not session.cancelled:
                 self._costs.learn_batch(session.lane, jobs, session.units, seconds)
                 if peak:
@@ -497,13 +491,6 @@ class Station:
                 if following.short:  # it is this one's turn
                     following.begun = now
                     break
-
-    def _try_larger(self, key: str) -> None:
-        """Memory may have been short for a while only."""
-        self._good[key] = self._good.get(key, 0) + 1
-        if self._good[key] >= GOOD_BATCHES:
-            self._good[key] = 0
-            self._caps[key] += 1
 
     def _settled(self, job: int, seconds: float) -> Entry | None:
         """The worker has let go of a job."""
