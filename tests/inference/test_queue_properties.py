@@ -514,6 +514,41 @@ def test_who_waits_gets_his_share_of_the_device(
         assert chat != other or span <= bound + CLOSE
 
 
+@examples(40)
+@given(
+    rider=st.sampled_from(("ada", "bob")),
+    size=st.integers(2, 8),
+    rides=st.integers(2, 12),
+    others=st.integers(1, 3),
+)
+def test_who_rides_along_keeps_nobody_of_his_chat_waiting(
+    rider: str, size: int, rides: int, others: int
+) -> None:
+    """A chat pays for what rides in others' batches; its own turn must come all the same."""
+    line: Scheduler[Waiting] = Scheduler()
+
+    def push(chat: str, user: str, lane: str) -> None:
+        line.push(Waiting(chat, user, lane, 1.0))
+
+    for other in range(others):
+        # Their batches are never full: the rest of each is for whoever has work of that lane.
+        push(f"other {other}", "zoe", "a1")
+        push(f"other {other}", "zoe", "a2")
+    patient = Waiting("art", "ada", "b", 1.0)
+    line.push(patient)
+    for _ in range(rides):
+        push("art", rider, "a1")
+    for turn in itertools.count():
+        assert turn <= 4 * (others + 1) * (size + 1), "its turn never comes"
+        lane, _ = line.lanes()[0]
+        batch = line.take(lane, size if lane == "a1" else 1)
+        if patient in batch:
+            break
+        for job in batch:
+            push(job.chat, job.user, job.lane)
+            line.settle(job, 1.0)
+
+
 # --- the whole queue: a classroom on a virtual clock ----------------------------------------------
 
 TASKS = {
