@@ -26,7 +26,8 @@ and B the largest advantage of a lane over another.
   more than 2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet); likewise two
   users of a chat. What rides along to fill a batch is no turn: it may give its user more than his
   share, is charged for, and costs the others only what it makes the batch longer (which
-  `inference.costs` sees to).
+  `inference.costs` sees to). A gap is left: a chat of which somebody always rides along pays for
+  that with the turns of its users in other lanes; a property test marks it as not solved.
 - No starvation. A job with K device seconds of its own user's jobs before it, in a chat of u users,
   one chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of work. For whoever
   waits, a tag stands still; for whoever is served instead, it grows; and newcomers, who have no

@@ -254,7 +254,7 @@ async def q(
 ) -> AsyncIterator[InferenceQueue]:
     pulled(WEIGHTS)
     tasks = {"text-generation": all_tasks()["text-generation"]}
-    made = InferenceQueue(weights_store, QueueOptions(device="cpu", tasks=tasks))
+    made = InferenceQueue(weights_store, QueueOptions(devices=("cpu",), tasks=tasks))
     yield made
     await made.close()
 

@@ -395,7 +395,7 @@ async def q(checkpoints: dict[str, Path]) -> AsyncIterator[InferenceQueue]:
 
     tasks = [task(name, path) for name, path in checkpoints.items()]
     tasks.append(task("nowhere", checkpoints["parrot"] / "nowhere"))
-    options = QueueOptions(device="cpu", tasks={each.name: each for each in tasks})
+    options = QueueOptions(devices=("cpu",), tasks={each.name: each for each in tasks})
     made = InferenceQueue(NoWeights(), options)
     yield made
     await made.close()

@@ -301,7 +301,7 @@ one_loop = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def q(weights_store: WeightsStore, weights: Path) -> AsyncIterator[InferenceQueue]:
     tasks = {"detection": all_tasks()["detection"]}
-    made = InferenceQueue(weights_store, QueueOptions(device="cpu", tasks=tasks))
+    made = InferenceQueue(weights_store, QueueOptions(devices=("cpu",), tasks=tasks))
     yield made
     await made.close()
 
