@@ -515,8 +515,8 @@ def test_who_waits_gets_his_share_of_the_device(
 
 
 @pytest.mark.xfail(
-    reason="A chat pays for jobs that ride in others' batches also while a user of its own waits in "
-    "another lane: where his chat always has somebody riding along, he may wait without end.",
+    reason="A chat pays for jobs that ride in others' batches also while a user of its own waits "
+    "in another lane: where his chat always has somebody riding along, he may wait without end.",
     strict=True,
 )
 @examples(40)
