@@ -320,6 +320,9 @@ class Scheduler(Generic[W]):
         if chat is None:
             return
         chat.tag += difference
+        # The virtual times have grown by what was expected; they must not run away from the tags.
+        self._growth += difference / max(1, self._chats_waiting)
+        chat.growth += difference / max(1, chat.users_waiting)
         user = chat.users.get(waiting.user)
         if user is not None:
             user.tag += difference
