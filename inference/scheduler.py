@@ -11,8 +11,13 @@ first. The virtual time is the tag of whoever is being served, or how far all wh
 come if each batch before had been shared among them equally (as in weighted fair queueing; Demers,
 Keshav & Shenker, SIGCOMM 1989), whichever is more: so it goes on even if everybody comes but once.
 
-**In batches.** Jobs of one *lane* may share a batch. The next job decides the lane; the batch is
-filled up with the lane's next ones in the same order, each charged to its own user.
+**In batches.** Jobs of one *lane* may share a batch. The next job decides the lane, and its chat
+*leads* the batch: it is that chat's turn. Seats that are left go to the lane's other jobs, of the
+chat that has had the least device time in all first; such a job *rides along*. So a chat has two
+tags: of its turns, which say whose turn is next, and of all that it has had, which says who gets a
+seat. A seat in another's batch is no turn and does not count as one: otherwise a chat of which
+somebody always rides along would never have a turn, and its users in other lanes would starve. A
+user has one tag, which moves with all that he has.
 
 **Advantages.** A lane may be *lifted* by some seconds, as by an instructor who wants one exercise
 to go first, and a worker may favour lanes whose model it has in memory. Both subtract seconds from
@@ -22,16 +27,16 @@ Cheriton, SOSP 1999): what is borrowed is charged.
 **Bounds.** Let L be the largest cost of a batch plus the largest error of the estimates in flight,
 and B the largest advantage of a lane over another.
 
-- While two chats wait, neither has more device seconds *in its turn* than the other has in all, by
-  more than 2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet); likewise two
-  users of a chat. What rides along to fill a batch is no turn: it may give its user more than his
-  share, is charged for, and costs the others only what it makes the batch longer (which
-  `inference.costs` sees to). A gap is left: a chat of which somebody always rides along pays for
-  that with the turns of its users in other lanes; a property test marks it as not solved.
-- No starvation. A job with K device seconds of its own user's jobs before it, in a chat of u users,
-  one chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of work. For whoever
+- While two chats wait, neither has more device seconds in its turns than the other by more than
+  2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet). While two users of a chat
+  wait, neither has more from turns of his own than the other has in all, by more than 2 L + B.
+- What rides along costs others only what it makes the batch longer (`inference.costs` sees to it
+  that a batch is no larger than it pays), and takes a seat from nobody who has had less.
+- No starvation. A job whose user is given K device seconds before it, in a chat of u users, one
+  chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of turns. For whoever
   waits, a tag stands still; for whoever is served instead, it grows; and newcomers, who have no
-  tag yet, get the virtual time, which grows by 1/c (in the chat, 1/u) of all that is served.
+  tag yet, get the virtual time, which grows by 1/c of all turns (in the chat, by 1/u of all that
+  it is given). A turn of which m - 1 of m seats are given away is 1/m of the device's time.
 
 Putting in, taking out and dispatching cost O(log n) for n waiting; choosing the lane O(lanes).
 """
@@ -67,6 +72,7 @@ class Waiting:
         "cost",
         "lane",
         "order",
+        "rides",
         "user",
     )
 
@@ -79,6 +85,7 @@ class Waiting:
         self.cost = cost
         self.alone = alone
         self.charged = 0.0  # device seconds that its user and chat have been charged for it
+        self.rides = False  # in another chat's batch: no turn of its own
         self.order = next(_ticks)
         self._line: _UserLine | _Again | None = None
         self._before: Waiting | None = None
@@ -105,24 +112,35 @@ class _User:
 
 
 class _Chat:
-    """What a chat has had, likewise, and its users by name."""
+    """What a chat has had, in its turns and in all, and its users by name."""
 
-    __slots__ = ("growth", "joined", "tag", "users", "users_waiting", "virtual", "waiting")
+    __slots__ = ("all", "growth", "joined", "turns", "users", "users_waiting", "virtual", "waiting")
 
-    def __init__(self, tag: float) -> None:
-        self.tag = tag
+    def __init__(self, turns: float, all: float) -> None:
+        self.turns = turns
+        self.all = all
         self.waiting = 0
         self.users_waiting = 0
         self.virtual = 0.0  # its own virtual time, for its users
         self.growth = 0.0  # by which that has grown when the batch in service is done
-        self.joined = 0.0  # its tag when it began to wait
+        self.joined = all  # that tag when it began to wait
         self.users: dict[Hashable, _User] = {}
 
-    def copy(self) -> _Chat:
-        """The same tags, and nothing in line."""
-        copy = _Chat(self.tag)
+    def come(self, turns: float, all: float) -> None:
+        """Start no earlier than that: an absence saves nothing up."""
+        self.turns = max(self.turns, turns)
+        self.all = max(self.all, all)
+
+    def copy(self, turns: float, all: float) -> _Chat:
+        """With nothing in line, and whoever is absent as if he came now."""
+        copy = _Chat(self.turns, self.all)
+        if not self.waiting:
+            copy.come(turns, all)
         copy.virtual, copy.growth = self.virtual, self.growth
-        copy.users = {name: _User(user.tag) for name, user in self.users.items()}
+        copy.users = {
+            name: _User(user.tag if user.waiting else max(user.tag, self.virtual))
+            for name, user in self.users.items()
+        }
         return copy
 
 
@@ -172,12 +190,13 @@ class _UserLine:
 class _ChatLine:
     """A chat's waiting jobs of one lane: its users, smallest tag first."""
 
-    __slots__ = ("account", "chat", "heap", "key", "users")
+    __slots__ = ("account", "chat", "heap", "seat_key", "turn_key", "users")
 
     def __init__(self, chat: Hashable, account: _Chat) -> None:
         self.chat = chat
         self.account = account
-        self.key = account.tag
+        self.turn_key = account.turns  # by which the two heaps know it
+        self.seat_key = account.all
         self.users: dict[Hashable, _UserLine] = {}
         self.heap: list[tuple[float, int, _UserLine]] = []
 
@@ -196,14 +215,71 @@ class _Again:
 
 
 class _Lane:
-    __slots__ = ("again", "chats", "heap", "lift", "size")
+    """The waiting jobs of one lane: its chats, by whose turn it is and by who gets a seat.
+
+    Heaps hold a chat with the tag that it had; what has changed since is put right when it is seen.
+    """
+
+    __slots__ = ("again", "chats", "lift", "seats", "size", "turns")
 
     def __init__(self, lift: float) -> None:
         self.size = 0
         self.lift = lift
         self.again = _Again()
         self.chats: dict[Hashable, _ChatLine] = {}
-        self.heap: list[tuple[float, int, _ChatLine]] = []
+        self.turns: list[tuple[float, int, _ChatLine]] = []
+        self.seats: list[tuple[float, int, _ChatLine]] = []
+
+    def open(self, chat: Hashable, account: _Chat) -> _ChatLine:
+        line = self.chats[chat] = _ChatLine(chat, account)
+        heapq.heappush(self.turns, (line.turn_key, next(_ticks), line))
+        heapq.heappush(self.seats, (line.seat_key, next(_ticks), line))
+        return line
+
+    def shut(self, line: _ChatLine) -> None:
+        del self.chats[line.chat]
+        line.turn_key = line.seat_key = math.nan  # whatever the heaps still hold of it is void
+        if len(self.turns) > 32 and len(self.turns) > 4 * len(self.chats):
+            self.turns = [each for each in self.turns if each[0] == each[2].turn_key]
+            heapq.heapify(self.turns)
+        if len(self.seats) > 32 and len(self.seats) > 4 * len(self.chats):
+            self.seats = [each for each in self.seats if each[0] == each[2].seat_key]
+            heapq.heapify(self.seats)
+
+    def move_forward(self, line: _ChatLine) -> None:
+        """A tag has become smaller (larger ones are found out)."""
+        if line.account.turns < line.turn_key:
+            line.turn_key = line.account.turns
+            heapq.heappush(self.turns, (line.turn_key, next(_ticks), line))
+        if line.account.all < line.seat_key:
+            line.seat_key = line.account.all
+            heapq.heappush(self.seats, (line.seat_key, next(_ticks), line))
+
+    def next_turn(self) -> _ChatLine:
+        """The chat whose turn it is; the lane holds somebody."""
+        heap = self.turns
+        while True:
+            key, _, line = heap[0]
+            if key != line.turn_key:  # it has moved forward, or gone
+                heapq.heappop(heap)
+            elif key < line.account.turns:  # it was served since
+                line.turn_key = line.account.turns
+                heapq.heapreplace(heap, (line.turn_key, next(_ticks), line))
+            else:
+                return line
+
+    def next_seat(self) -> _ChatLine:
+        """The chat that gets the next seat; the lane holds somebody."""
+        heap = self.seats
+        while True:
+            key, _, line = heap[0]
+            if key != line.seat_key:
+                heapq.heappop(heap)
+            elif key < line.account.all:
+                line.seat_key = line.account.all
+                heapq.heapreplace(heap, (line.seat_key, next(_ticks), line))
+            else:
+                return line
 
 
 W = TypeVar("W", bound=Waiting)
@@ -232,8 +308,10 @@ class Scheduler(Generic[W]):
         self._chats: dict[Hashable, _Chat] = {}
         self._known = 0  # users who have an account
         self._lifts: dict[Hashable, float] = {}
-        self._virtual = 0.0
+        self._virtual = 0.0  # of turns
         self._growth = 0.0  # as in `_Chat`
+        self._average = 0.0  # how far all who wait would have come, had all been shared equally
+        self._rehearses = False  # everybody in the accounts has come already
         self._size = 0
         self._chats_waiting = 0
         self._users_waiting = 0
@@ -267,8 +345,7 @@ class Scheduler(Generic[W]):
             return
         chat_line = lane.chats.get(waiting.chat)
         if chat_line is None:
-            chat_line = lane.chats[waiting.chat] = _ChatLine(waiting.chat, chat)
-            heapq.heappush(lane.heap, (chat.tag, next(_ticks), chat_line))
+            chat_line = lane.open(waiting.chat, chat)
         user_line = chat_line.users.get(waiting.user)
         if user_line is None:
             user_line = chat_line.users[waiting.user] = _UserLine(waiting.user, user)
@@ -283,33 +360,45 @@ class Scheduler(Generic[W]):
     def take(self, lane: Hashable, most: int) -> list[W]:
         """The next jobs of a lane, at most `most`, as one batch; they are charged for."""
         batch: list[W] = []
+        leader: _Chat | None = None
         spent: dict[Hashable, tuple[_Chat, int, float]] = {}  # by chat: its users, device seconds
         chats = self._chats_waiting
-        while len(batch) < most and (head := self.head(lane)) is not None:
+        while len(batch) < most and (place := self._lanes.get(lane)) is not None:
+            if place.again.waiting:  # they have been charged already
+                head: W = next(iter(place.again.waiting))  # type: ignore[assignment]
+            else:
+                line = place.next_turn() if leader is None else place.next_seat()
+                head = self._head_of_chat(line)
             if head.alone and batch:
                 break
-            chat = self._chats[head.chat]
-            user = chat.users[head.user]
-            if isinstance(head._line, _UserLine):  # a repeated job has been charged already
+            if isinstance(head._line, _UserLine):
+                chat = line.account
+                user = head._line.account
                 if head.chat not in spent:
                     # The batch is served as one: its first job is what is being served.
-                    if not spent:
-                        self._virtual = max(self._virtual + self._growth, chat.tag)
+                    if leader is None:
+                        leader = chat
+                        self._virtual = max(self._virtual + self._growth, chat.turns)
                     chat.virtual = max(chat.virtual + chat.growth, user.tag)
                     spent[head.chat] = chat, chat.users_waiting, 0.0
                 _, users, seconds = spent[head.chat]
                 spent[head.chat] = chat, users, seconds + head.cost
-                chat.tag += head.cost
+                head.rides = chat is not leader
+                if not head.rides:
+                    chat.turns += head.cost
+                chat.all += head.cost
                 user.tag += head.cost
                 head.charged += head.cost
-            self._leave(head, self._lanes[lane])
+            self._leave(head, place)
             batch.append(head)
             if head.alone:
                 break
-        if spent:
-            self._growth = sum(seconds for _, _, seconds in spent.values()) / chats
-            for chat, users, seconds in spent.values():
-                chat.growth = seconds / users
+        self._growth = 0.0 if spent else self._growth
+        for chat, users, seconds in spent.values():
+            self._average += seconds / chats
+            if chat is leader:
+                self._growth = seconds / chats
+            chat.growth = seconds / users
         return batch
 
     def settle(self, waiting: W, seconds: float) -> None:
@@ -319,9 +408,13 @@ class Scheduler(Generic[W]):
         chat = self._chats.get(waiting.chat)
         if chat is None:
             return
-        chat.tag += difference
         # The virtual times have grown by what was expected; they must not run away from the tags.
-        self._growth += difference / max(1, self._chats_waiting)
+        chats = max(1, self._chats_waiting)
+        if not waiting.rides:
+            chat.turns += difference
+            self._growth += difference / chats
+        chat.all += difference
+        self._average += difference / chats
         chat.growth += difference / max(1, chat.users_waiting)
         user = chat.users.get(waiting.user)
         if user is not None:
@@ -366,7 +459,7 @@ class Scheduler(Generic[W]):
         if not self._size:
             self._chats.clear()
             self._known = 0
-            self._virtual = self._growth = 0.0
+            self._virtual = self._growth = self._average = 0.0
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -399,7 +492,7 @@ class Scheduler(Generic[W]):
             places.sort(key=_by_tag)
             after = -math.inf
             for tag, order, by, key, head in places:
-                after = max(after, self._chats[chat].tag - by)
+                after = max(after, self._chats[chat].turns - by)
                 line.append((after, tag, order, key, head))
         line.sort(key=lambda place: place[:3])
         return ahead + [(key, head) for _, _, _, key, head in line]
@@ -413,21 +506,13 @@ class Scheduler(Generic[W]):
         return self._lanes[lane].size if lane in self._lanes else 0
 
     def head(self, lane: Hashable) -> W | None:
-        """The next job of a lane."""
+        """The next job of a lane: whose turn it is in it."""
         place = self._lanes.get(lane)
         if place is None:
             return None
         if place.again.waiting:
             return next(iter(place.again.waiting))  # type: ignore[return-value]
-        while True:
-            key, _, chat = place.heap[0]
-            if key != chat.key or not chat.users:  # it has moved forward, or gone
-                heapq.heappop(place.heap)
-            elif key < chat.account.tag:  # it was served since
-                chat.key = chat.account.tag
-                heapq.heapreplace(place.heap, (chat.key, next(_ticks), chat))
-            else:
-                return self._head_of_chat(chat)
+        return self._head_of_chat(place.next_turn())
 
     def all(self) -> list[W]:
         """All waiting jobs, the oldest first; repeated ones before the others."""
@@ -450,7 +535,11 @@ class Scheduler(Generic[W]):
         copy: Scheduler[Rehearsed[W]] = Scheduler(self._group)
         copy._lifts = dict(self._lifts)
         copy._virtual, copy._growth = self._virtual, self._growth
-        copy._chats = {name: chat.copy() for name, chat in self._chats.items()}
+        copy._average = self._average
+        copy._rehearses = True
+        copy._chats = {
+            name: chat.copy(self._virtual, self._average) for name, chat in self._chats.items()
+        }
         copy._known = self._known
         return copy
 
@@ -458,12 +547,12 @@ class Scheduler(Generic[W]):
     def fairness(self) -> float:
         """Jain's index of what waiting chats have had of their fair shares: 1 is fair, 1/n is not.
 
-        A fair share is how far the virtual time has come since the chat began to wait.
+        A fair share is what all who wait have had on average since the chat began to wait.
         """
         shares = [
-            (chat.tag - chat.joined) / (self._virtual - chat.joined)
+            (chat.all - chat.joined) / (self._average - chat.joined)
             for chat in self._chats.values()
-            if chat.waiting and self._virtual > chat.joined
+            if chat.waiting and self._average > chat.joined
         ]
         squares = sum(share * share for share in shares)
         return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
@@ -477,18 +566,18 @@ class Scheduler(Generic[W]):
             return self._virtual, 0.0
         within = account.users.get(user)
         user_tag = account.virtual if within is None else max(within.tag, account.virtual)
-        return max(account.tag, self._virtual), user_tag
+        return max(account.turns, self._virtual), user_tag
 
     def _enter(self, waiting: W) -> tuple[_Chat, _User]:
         """Count a job in; the accounts of its chat and its user."""
         chat = self._chats.get(waiting.chat)
         if chat is None:
-            chat = self._chats[waiting.chat] = _Chat(self._virtual)
+            chat = self._chats[waiting.chat] = _Chat(self._virtual, self._average)
         if not chat.waiting:
             self._chats_waiting += 1
-            if chat.tag < self._virtual:
-                chat.tag = self._virtual
-            chat.joined = chat.tag
+            if not self._rehearses:
+                chat.come(self._virtual, self._average)
+            chat.joined = chat.all
         user = chat.users.get(waiting.user)
         if user is None:
             user = chat.users[waiting.user] = _User(chat.virtual)
@@ -498,7 +587,7 @@ class Scheduler(Generic[W]):
         if not user.waiting:
             self._users_waiting += 1
             chat.users_waiting += 1
-            if user.tag < chat.virtual:
+            if user.tag < chat.virtual and not self._rehearses:
                 user.tag = chat.virtual
         chat.waiting += 1
         user.waiting += 1
@@ -529,11 +618,7 @@ class Scheduler(Generic[W]):
                 chat_line.heap = [each for each in chat_line.heap if each[0] == each[2].key]
                 heapq.heapify(chat_line.heap)
             if not chat_line.users:
-                del lane.chats[waiting.chat]
-                chat_line.key = math.nan
-                if len(lane.heap) > 32 and len(lane.heap) > 4 * len(lane.chats):
-                    lane.heap = [each for each in lane.heap if each[0] == each[2].key]
-                    heapq.heapify(lane.heap)
+                lane.shut(chat_line)
 
     def _head_of_chat(self, chat: _ChatLine) -> W:
         while True:
@@ -552,9 +637,7 @@ class Scheduler(Generic[W]):
             chat_line = lane.chats.get(chat)
             if chat_line is None:
                 continue
-            if chat_line.account.tag < chat_line.key:
-                chat_line.key = chat_line.account.tag
-                heapq.heappush(lane.heap, (chat_line.key, next(_ticks), chat_line))
+            lane.move_forward(chat_line)
             line = chat_line.users.get(user)
             if line is not None and line.account.tag < line.key:
                 line.key = line.account.tag
@@ -576,7 +659,8 @@ class Scheduler(Generic[W]):
                 del self._chats[name].users[other]
                 self._known -= 1
         for name in [name for name, chat in self._chats.items() if not chat.users]:
-            if self._chats[name].tag <= self._virtual:
+            account = self._chats[name]
+            if account.turns <= self._virtual and account.all <= self._average:
                 del self._chats[name]
 
 

@@ -257,6 +257,68 @@ def test_the_bound_on_waiting_holds_under_newcomers() -> None:
     assert waited <= 3 * (2 * (3 + 1) + 1)
 
 
+def shared(line: Line, seats: int, turns: int, depth: int) -> dict[str, float]:
+    """What each chat gets if `art` always has `depth` jobs in both lanes, others in the wide one.
+
+    A batch of the wide lane has `seats`, one of the narrow lane takes a single job.
+    """
+    served = {"art": 0.0, "bio": 0.0, "chem": 0.0}
+
+    def fill() -> None:
+        for chat in served:
+            for lane in ("wide", "narrow") if chat == "art" else ("wide",):
+                there = sum(each.chat == chat for each in line.all() if each.lane == lane)
+                for _ in range(depth - there):
+                    put(line, chat, f"{chat} {lane}", lane, chat=chat)
+
+    for _ in range(turns):
+        fill()
+        lane, _ = line.lanes()[0]
+        for each in line.take(lane, seats if lane == "wide" else 1):
+            line.settle(each, each.cost)
+            served[each.chat] += each.cost
+    return served
+
+
+def test_a_seat_in_others_batches_is_no_turn_of_ones_own() -> None:
+    """Two chats lead the wide lane by turns; a third rides along, and still has its own turns."""
+    line = Line()
+    for number in range(20):
+        put(line, f"bio{number}", "bob", "wide", chat="bio")
+        put(line, f"art{number}", "ada", "wide", chat="art")
+        put(line, "patient", "pia", "narrow", chat="art")
+    order = []
+    for _ in range(16):
+        lane, _ = line.lanes()[0]
+        for each in line.take(lane, 2 if lane == "wide" else 1):
+            line.settle(each, each.cost)
+            order.append(each.name)
+    assert 4 <= order.count("patient") <= 8
+
+
+def test_scarce_seats_go_to_who_has_had_least() -> None:
+    served = shared(Line(), seats=4, turns=300, depth=8)
+    assert max(served.values()) - min(served.values()) <= 2 * 4
+
+
+def test_seats_that_nobody_else_wants_are_free() -> None:
+    """With one job at a time the others cannot fill their batches: whoever can, rides along."""
+    line = Line()
+    for number in range(100):
+        put(line, f"ride{number}", "ada", "wide", chat="art")
+    put(line, "patient", "pia", "narrow", chat="art")
+    sizes = []
+    for number in range(12):
+        put(line, f"bio{number}", "bob", "wide", chat="bio")
+        lane, _ = line.lanes()[0]
+        batch = line.take(lane, 8 if lane == "wide" else 1)
+        sizes.append(len(batch))
+        for each in batch:
+            line.settle(each, each.cost)
+    assert sizes.count(8) == len(sizes) - 1
+    assert not any(each.name == "patient" for each in line.all())
+
+
 def test_a_cancelled_job_costs_its_user_nothing() -> None:
     line = Line()
     put(line, "other", "bob")
@@ -282,7 +344,7 @@ def test_a_flood_of_cancelled_newcomers_leaves_nothing() -> None:
     for number in range(5000):
         line.remove(put(line, "passes", f"user{number}", chat=f"chat{number}"))
     lane = line._lanes["a"]
-    assert len(lane.heap) < 100
+    assert len(lane.turns) < 100 and len(lane.seats) < 100
     assert all(len(chat.heap) < 100 for chat in lane.chats.values())
     assert sum(len(chat.users) for chat in line._chats.values()) == line._known < 600
 
