@@ -18,6 +18,38 @@ DEATHS = 4  # of workers after which a job is not tried again, though others wer
 FIRST_GUESS = 1.0  # device seconds a job is taken to cost until one of its kind has been measured
 
 
+class Served:
+    """What has become of a job at workers. Times are the loop's, 0 where nothing was."""
+
+    __slots__ = (
+        "attempts",
+        "deaths",
+        "fraction",
+        "released",
+        "sent",
+        "session",
+        "spent",
+        "started",
+        "suspect",
+        "worker",
+    )
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.deaths = 0  # of workers that it may have caused
+        self.sent = 0.0  # to a worker
+        self.spent = 0.0  # device seconds of all its attempts
+        self.suspect = False  # a worker died while it had this job in hand
+        self.session: Session | None = None  # the worker has it in hand
+        self.worker = ""  # the last that had it in hand
+        self.started = 0.0
+        self.released = 0.0  # when the worker was asked to let go of it
+        self.fraction = 0.0  # of its work, as far as it said
+
+
+NEVER = Served()  # of all jobs that have not been sent yet; nothing is written into it
+
+
 class Entry(Waiting):
     """Times are the loop's. Ten thousand may wait, so it has slots and makes nothing in advance.
 
@@ -25,29 +57,20 @@ class Entry(Waiting):
     """
 
     __slots__ = (
-        "attempts",
-        "deaths",
-        "fraction",
         "limit",
         "others",
         "over",
         "payload",
         "promise",
-        "released",
-        "sent",
-        "session",
+        "served",
         "share",
-        "spent",
-        "started",
         "submitted",
-        "suspect",
         "task",
         "text",
         "ticket",
         "told",
         "units",
         "variant",
-        "worker",
     )
 
     def __init__(
@@ -74,16 +97,7 @@ class Entry(Waiting):
         self.limit = limit
         self.submitted = submitted
         self.over = False  # it has its outcome; the worker may not know yet
-        self.attempts = 0
-        self.deaths = 0  # of workers that it may have caused
-        self.sent = 0.0  # to a worker
-        self.spent = 0.0  # device seconds of all its attempts
-        self.suspect = False  # a worker died while it had this job in hand
-        self.session: Session | None = None  # the worker has it in hand
-        self.worker = ""  # the last that had it in hand
-        self.started = 0.0  # 0: it has not
-        self.released = 0.0  # when the worker was asked to let go of it; 0: it was not
-        self.fraction = 0.0  # of its work, as far as it said
+        self.served = NEVER
         self.text: list[str] | None = None  # streamed so far, for latecomers
         self.told: Queued | None = None  # what its readers were told last
         self.promise = 0.0  # when its result was first said to come; 0: nothing was said
@@ -101,12 +115,12 @@ class Entry(Waiting):
     @property
     def repeatable(self) -> bool:
         """Whether a failure that may not be its own fault still leaves it a second try."""
-        return not self.text and self.attempts < 2
+        return not self.text and self.served.attempts < 2
 
     @property
     def survivable(self) -> bool:
         """Whether it may be tried again after a worker died under it."""
-        return not self.text and self.deaths < DEATHS
+        return not self.text and self.served.deaths < DEATHS
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:

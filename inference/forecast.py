@@ -154,7 +154,10 @@ class _Desk:
         places = self._streams.get(key)
         if places is None:
             places = self._streams[key] = [
-                max(0.0, (self._stay(each) or 0.0) - (self._now - (each.started or self._now)))
+                max(
+                    0.0,
+                    (self._stay(each) or 0.0) - (self._now - (each.served.started or self._now)),
+                )
                 for session in self.station.sessions.values()
                 if session.key == key
                 for each in session.entries.values()
@@ -183,7 +186,7 @@ class _Desk:
         if whole is None:
             self._unknown = True
             return 0.0
-        fraction = min((entry.fraction for entry in session.entries.values()), default=0.0)
+        fraction = min((entry.served.fraction for entry in session.entries.values()), default=0.0)
         if fraction > 0.0:
             return whole * (1.0 - fraction)
         elapsed = self._now - session.begun if session.begun else 0.0

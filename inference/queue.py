@@ -161,7 +161,7 @@ class InferenceQueue:
         self._sharing = Sharing(self._options.cached_results)
         self._costs = Costs()
         self._rooms: dict[str, Room] = {}
-        self._entries: set[Entry] = set()  # all that have no outcome yet
+        self._jobs = 0  # entries that have no outcome yet
         self._lanes: dict[Key, Key] = {}  # one tuple each, however many jobs it is of
         self._tickets = 0  # that have not been given back
         self._by_user: dict[str, int] = {}  # of them
@@ -271,12 +271,12 @@ class InferenceQueue:
     async def close(self, drain: float = 0.0) -> None:
         """Take no more; let the rest finish within `drain` seconds, or tell it; end the workers."""
         self._closing = True
-        if self._entries and drain > 0:
+        if self._jobs and drain > 0:
             self._empty = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain):
                     await self._empty.wait()
-        for entry in list(self._entries):
+        for entry in self._all():
             self._finish(entry, JobCancelled("shutting down"), "cancelled")
         await self._supply.close()
         for opening in self._opening:
@@ -312,10 +312,10 @@ class InferenceQueue:
         else:
             entry = self._entry(ticket, task, variant, share)
             size = entry.bytes
-            if self._held + size > self._options.held_bytes and self._entries:
-                raise self._refused(task, QueueFull(len(self._entries), None, "bytes"))
+            if self._held + size > self._options.held_bytes and self._jobs:
+                raise self._refused(task, QueueFull(self._jobs, None, "bytes"))
             self._held += size
-            self._entries.add(entry)
+            self._jobs += 1
             if share is not None:
                 self._sharing.began(entry)
         user, chat = job.owner.user, job.owner.chat
@@ -367,7 +367,7 @@ class InferenceQueue:
             raise JobCancelled("shutting down")
         options = self._options
         if self._tickets >= options.waiting_limit:
-            waiting = self.waiting + self._tickets - len(self._entries)  # those who share a run too
+            waiting = self.waiting + self._tickets - self._jobs  # those who share a run too
             if waiting >= options.waiting_limit:
                 raise self._refused(task, QueueFull(waiting, self._eta_of_newcomer(room)))
         owner = job.owner
@@ -384,6 +384,13 @@ class InferenceQueue:
         scope: Scope = refusal.scope
         metrics.REFUSED.labels(task.name, scope).inc()
         return refusal
+
+    def _all(self) -> list[Entry]:
+        """The entries that have no outcome yet, wherever they are."""
+        rooms = self._rooms.values()
+        held = (e for room in rooms for station in room.stations for e in station.held.values())
+        waiting = (entry for room in rooms for entry in room.line.all())
+        return [entry for entry in (*self._supply, *waiting, *held) if not entry.over]
 
     def _give_back(self, entry: Entry, ticket: Ticket) -> None:
         """One reader has gone; the run goes on while others read it."""
@@ -410,7 +417,7 @@ class InferenceQueue:
         room = self._room(entry.task.room)
         entry.cost = self._cost(entry)
         room.line.push(entry, first=first)
-        room.dispatch_soon()
+        room.arrived(entry)
         if self._telling is None:
             self._tell_positions_soon(FIRST_POSITION)
 
@@ -496,9 +503,9 @@ class InferenceQueue:
 
     def on_error(self, entry: Entry, error: InferenceError) -> None:
         doubtful = isinstance(error, ModelUnavailable) and not isinstance(error, TooLargeForDevice)
-        if doubtful and entry.variant.weights and entry.attempts == 1:
+        if doubtful and entry.variant.weights and entry.served.attempts == 1:
             # A file may have been damaged on disk: it is looked at, and fetched again if so.
-            if self._supply.doubt(entry.variant, entry.sent):
+            if self._supply.doubt(entry.variant, entry.served.sent):
                 line = self._rooms[entry.task.room].line
                 for other in line.all():
                     if other.variant is entry.variant:
@@ -518,7 +525,7 @@ class InferenceQueue:
         together = len(entries) > 1
         for entry in entries:
             if too_large and together and not entry.text:
-                entry.attempts -= 1
+                entry.served.attempts -= 1
                 self._repeat(entry, "memory")
             elif entry.repeatable and (together or too_large):
                 entry.alone = True
@@ -532,7 +539,7 @@ class InferenceQueue:
             if not entry.survivable:
                 self._finish(entry, WorkerLost(reason), "lost")
                 continue
-            entry.alone = entry.alone or entry.suspect
+            entry.alone = entry.alone or entry.served.suspect
             self._repeat(entry, "lost")
         room = self._rooms[station.room]
         if all(each.link and each.link.hopeless for each in room.stations):
@@ -548,7 +555,7 @@ class InferenceQueue:
 
     def _repeat(self, entry: Entry, why: str) -> None:
         metrics.REPEATED.labels(entry.task.name, why).inc()
-        entry.started = entry.fraction = 0.0
+        entry.served.started = entry.served.fraction = 0.0
         self._line_up(entry, first=True)
 
     def _finish(self, entry: Entry, outcome: Done | InferenceError, word: str) -> None:
@@ -556,7 +563,7 @@ class InferenceQueue:
         if entry.over:
             return
         entry.over = True
-        self._entries.discard(entry)
+        self._jobs -= 1
         self._held -= entry.bytes
         entry.payload = None
         if entry.share is not None:
@@ -572,7 +579,7 @@ class InferenceQueue:
             # The readers go first; the books are for later.
             asyncio.get_running_loop().call_soon(self._keep_books)
         self._ended.append((entry, outcome, word, asyncio.get_running_loop().time()))
-        if self._empty is not None and not self._entries:
+        if self._empty is not None and not self._jobs:
             self._empty.set()
 
     def _let_go(self, entry: Entry) -> None:
@@ -580,7 +587,7 @@ class InferenceQueue:
         self._supply.remove(entry)
         room = self._rooms[entry.task.room]
         room.line.remove(entry)
-        if entry.session is not None:
+        if entry.served.session is not None:
             for station in room.stations:
                 station.release(entry)
         elif room.idle:
@@ -597,9 +604,9 @@ class InferenceQueue:
                 done[entry.task.name] += 1
                 observe.service.observe(outcome.seconds)
                 if entry.task.kind != "short":  # of those the station learns, batch by batch
-                    stay = now - entry.started if entry.started else outcome.seconds
+                    stay = now - entry.served.started if entry.served.started else outcome.seconds
                     self._costs.learn_job(entry.lane, entry.units, outcome.seconds, stay)
-                if entry.promise and entry.attempts == 1:
+                if entry.promise and entry.served.attempts == 1:
                     true = now - entry.submitted
                     observe.eta_error.observe(abs(entry.promise - now) / max(true, 0.001))
             else:
@@ -626,10 +633,10 @@ class InferenceQueue:
                 "task": entry.task.name,
                 "variant": entry.variant.name,
                 "outcome": word,
-                "wait": round((entry.started or now) - entry.submitted, 4),
+                "wait": round((entry.served.started or now) - entry.submitted, 4),
                 "seconds": round(outcome.seconds, 4) if isinstance(outcome, Done) else None,
-                "attempts": entry.attempts,
-                "worker": entry.worker,
+                "attempts": entry.served.attempts,
+                "worker": entry.served.worker,
             },
         )
 

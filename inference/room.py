@@ -56,6 +56,14 @@ class Room:
             largest = station.budget if largest is None else max(largest, station.budget)
         return largest
 
+    def arrived(self, entry: Entry) -> None:
+        """Somebody new is in the line. A full batch goes at once: a class that presses together
+        keeps the loop busy for a while, and no worker need idle meanwhile."""
+        self.dispatch_soon()
+        full = entry.variant.max_batch
+        if full > 1 and not self.line.waiting_in(entry.lane) % full:
+            self._dispatch()
+
     def dispatch_soon(self) -> None:
         """Dispatch once all that is happening at this moment has happened.
 
@@ -68,6 +76,10 @@ class Room:
     def dispatch(self) -> None:
         """Give the workers whatever they can begin now."""
         self._soon = None
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Whatever has been planned for soon still comes."""
         if not len(self.line):
             return
         now = asyncio.get_running_loop().time()

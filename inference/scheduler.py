@@ -147,10 +147,9 @@ class _Chat:
 class _UserLine:
     """A user's waiting jobs of one lane, oldest first."""
 
-    __slots__ = ("account", "first", "key", "last", "user")
+    __slots__ = ("account", "first", "key", "last")
 
-    def __init__(self, user: Hashable, account: _User) -> None:
-        self.user = user
+    def __init__(self, account: _User) -> None:
         self.account = account
         self.key = account.tag  # by which the heap knows it
         self.first: Waiting | None = None
@@ -348,7 +347,7 @@ class Scheduler(Generic[W]):
             chat_line = lane.open(waiting.chat, chat)
         user_line = chat_line.users.get(waiting.user)
         if user_line is None:
-            user_line = chat_line.users[waiting.user] = _UserLine(waiting.user, user)
+            user_line = chat_line.users[waiting.user] = _UserLine(user)
             heapq.heappush(chat_line.heap, (user.tag, waiting.order, user_line))
         user_line.append(waiting)
 

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 from inference import metrics
 from inference.costs import Costs, Line
 from inference.engines import Link
-from inference.entry import DEATHS, Entry
+from inference.entry import DEATHS, NEVER, Entry, Served
 from inference.jobs import InferenceError, Loading, OutOfMemory, Progress, Started, Token
 from inference.tasks import Task, Variant
 from inference.wire import Message, Sealed
@@ -62,7 +62,7 @@ class Outcomes(Protocol):
 
     def on_overdue(self, entry: Entry) -> None: ...
     def on_lost(self, station: Station, entries: list[Entry], reason: str) -> None:
-        """The worker died with these in hand; `Entry.suspect` says who may have killed it."""
+        """The worker died with these in hand; `Served.suspect` says who may have killed it."""
 
 
 class Session:
@@ -191,24 +191,24 @@ class Station:
             return None
         if entry.task.continuous:
             return self._place_in_stream(entry)
-        alone = entry.alone or entry.suspect
+        alone = entry.alone or entry.served.suspect
         if entry.task.long:
             if any(session.task.long for session in sessions):
                 return None
         else:
             if self._short and (alone or not self._may_follow(entry, waiting)):
                 return None
-        return Session(entry, private=alone, isolated=entry.suspect)
+        return Session(entry, private=alone, isolated=entry.served.suspect)
 
     def _place_in_stream(self, entry: Entry) -> Session | None:
-        alone = entry.alone or entry.suspect
+        alone = entry.alone or entry.served.suspect
         if self.streams(entry.variant) >= self.largest(entry):
             return None
         if not alone:
             for session in self.sessions.values():
                 if session.lane == entry.lane and not session.private:
                     return session
-        return Session(entry, private=alone, isolated=entry.suspect)
+        return Session(entry, private=alone, isolated=entry.served.suspect)
 
     def _may_follow(self, entry: Entry, waiting: int) -> bool:
         """Whether a batch may be sent while others are in hand."""
@@ -240,7 +240,7 @@ class Station:
 
     def batch_size(self, entry: Entry) -> int:
         """How many jobs of an entry's lane make a good batch here."""
-        if entry.alone or entry.suspect:
+        if entry.alone or entry.served.suspect:
             return 1
         return self._costs.best_batch(entry.lane, self.largest(entry))
 
@@ -303,11 +303,12 @@ class Station:
                 session.begun = now
             self.sessions[session.number] = session
         for entry in batch:
-            entry.session = session
-            entry.worker = self.name
-            entry.attempts += 1
-            entry.sent = now
-            entry.started = 0.0
+            served = entry.served = Served() if entry.served is NEVER else entry.served
+            served.session = session
+            served.worker = self.name
+            served.attempts += 1
+            served.sent = now
+            served.started = 0.0
             session.units += entry.units
             session.entries[entry.number] = entry
             self.held[entry.number] = entry
@@ -329,10 +330,10 @@ class Station:
 
     def release(self, entry: Entry) -> None:
         """Nobody wants a job any more that is in hand here."""
-        if self.link is not None and entry.number in self.held and not entry.released:
-            entry.released = asyncio.get_running_loop().time()
-            if entry.session is not None:
-                entry.session.cancelled = True
+        if self.link is not None and entry.number in self.held and not entry.served.released:
+            entry.served.released = asyncio.get_running_loop().time()
+            if entry.served.session is not None:
+                entry.served.session.cancelled = True
             self.flush()
             self.link.send(("cancel", entry.number))
 
@@ -368,14 +369,15 @@ class Station:
             guilty = guilty and (session.isolated or not observed)
             guilty = guilty and not self._leaving  # whoever made it leave has been named
             for entry in session.entries.values():
-                entry.attempts -= 1  # that is for failures of the model
+                served = entry.served
+                served.attempts -= 1  # that is for failures of the model
                 if guilty:
-                    entry.deaths += DEATHS if session.isolated else 1
-                    since = max(session.begun, entry.started or entry.sent)
-                    entry.spent += (now - since) / len(session.entries)
-                    self._settle(entry, entry.spent)
-                entry.suspect = entry.suspect or guilty
-                entry.session = None
+                    served.deaths += DEATHS if session.isolated else 1
+                    since = max(session.begun, served.started or served.sent)
+                    served.spent += (now - since) / len(session.entries)
+                    self._settle(entry, served.spent)
+                served.suspect = served.suspect or guilty
+                served.session = None
                 if not entry.over:
                     entries.append(entry)
         self.sessions.clear()
@@ -404,7 +406,7 @@ class Station:
             if session.key == key:
                 event = Loading(session.variant.name, "load")
                 for entry in session.entries.values():
-                    entry.started = 0.0
+                    entry.served.started = 0.0
                     entry.deliver(event)
 
     def _on_loaded(self, key: str, seconds: float) -> None:
@@ -430,18 +432,19 @@ class Station:
         for job in jobs:
             entry = session.entries.get(job)
             if entry is not None and not entry.over:
-                entry.started = now
+                entry.served.started = now
                 self._outcomes.on_started(entry, event)
 
     def _on_event(self, job: int, event: Progress | Token) -> None:
         entry = self.held.get(job)
         if entry is None or entry.over:
             return
-        if entry.session is not None:
-            entry.session.isolated = False  # it has survived a step
-            entry.session.confirmed = True
+        session = entry.served.session
+        if session is not None:
+            session.isolated = False  # it has survived a step
+            session.confirmed = True
         if type(event) is Progress:
-            entry.fraction = event.fraction
+            entry.served.fraction = event.fraction
         self._outcomes.on_event(entry, event)
 
     def _on_result(self, job: int, sealed: Sealed, seconds: float) -> None:
@@ -497,11 +500,12 @@ class Station:
         entry = self.held.pop(job, None)
         if entry is None:
             return None
-        assert entry.session is not None
-        del entry.session.entries[job]
-        entry.session = None
-        entry.spent += seconds
-        self._settle(entry, entry.spent)
+        served = entry.served
+        assert served.session is not None
+        del served.session.entries[job]
+        served.session = None
+        served.spent += seconds
+        self._settle(entry, served.spent)
         return entry
 
     # --- limits -----------------------------------------------------------------------------------
@@ -521,12 +525,12 @@ class Station:
             if session.isolated and session.begun and now > session.begun + SUSPICION:
                 session.isolated = False  # it has lived long enough: others may begin beside it
         for entry in list(self.held.values()):
-            if entry.released:
+            if entry.served.released:
                 # It reads no messages while it loads, and that has a limit of its own.
-                if not self.loading and now > entry.released + self._grace(entry):
+                if not self.loading and now > entry.served.released + self._grace(entry):
                     self._kill(f"it did not let go of job {entry.number}")
                     break
-            elif entry.started and now > entry.started + entry.limit:
+            elif entry.served.started and now > entry.served.started + entry.limit:
                 if self._may_be_a_mates_fault(entry, now):
                     self._kill(f"what it has in hand with job {entry.number} takes too long")
                     break
@@ -540,22 +544,22 @@ class Station:
 
     def _grace(self, entry: Entry) -> float:
         """Seconds that the worker has to let go of a job: it may be in the middle of a batch."""
-        expected = entry.session.expected if entry.session is not None else None
+        expected = entry.served.session.expected if entry.served.session is not None else None
         return max(CANCEL_GRACE, 2.0 * (expected or 0.0))
 
     def _should_have_begun(self, entry: Entry, now: float) -> bool:
         """Whether a worker that says nothing has had all the time that the job itself may take."""
-        session = entry.session
-        if entry.started or entry.over or self.loading or session is None or not session.begun:
+        served, session = entry.served, entry.served.session
+        if served.started or entry.over or self.loading or session is None or not session.begun:
             return False
-        return now > max(session.begun, entry.sent) + entry.limit
+        return now > max(session.begun, served.sent) + entry.limit
 
     def _may_be_a_mates_fault(self, entry: Entry, now: float) -> bool:
         """Whether somebody else may be the one that takes so long: then each is tried alone.
 
         That is one of its batch, or anybody if the worker has not said a word for a while.
         """
-        session = entry.session
+        session = entry.served.session
         if session is None or not entry.survivable:
             return False
         silent = now > self._heard_at + SILENT

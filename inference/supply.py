@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Supply:
 
     def __len__(self) -> int:
         return sum(len(entries) for entries in self._waiting.values())
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entries in self._waiting.values():
+            yield from entries
 
     def files(self, variant: Variant) -> Mapping[str, Path] | None:
         """The files of a variant; None while they are not there."""

@@ -130,6 +130,7 @@ class Worker:
         self._had: dict[Kind, float] = {"short": 0.0, "stream": 0.0, "long": 0.0}
         self._last_step: dict[str, float] = {}  # seconds, by model
         self._silent_since = 0.0  # when the oldest word was said that is not sent yet
+        self._worth_waking = False  # whether the queue can do anything with what is not sent yet
         self._device = ""
 
     def run(self) -> None:
@@ -147,7 +148,8 @@ class Worker:
                     self._take_in(message)
                 if self._sessions:
                     number = self._next()
-                    if self._last_step.get(self._sessions[number].key, 1.0) > SILENCE:
+                    last = self._last_step.get(self._sessions[number].key, 1.0)
+                    if self._worth_waking and last > SILENCE:
                         self._flush()  # what there is need not wait for this step
                     self._step(number)
                 # Waking the queue costs more than a step of a very small model.
@@ -211,7 +213,7 @@ class Worker:
                 self._leave()
             return
         self._say("started", number, list(batch))
-        if self._last_step.get(key, SOON) >= SOON:
+        if kind != "short" or self._last_step.get(key, SOON) >= SOON:
             # Out before any code of the model's own: it may take long, or hang.
             self._flush()
         running = self._sessions.get(number)
@@ -406,10 +408,12 @@ class Worker:
         if not self._outbox:
             self._silent_since = time.perf_counter()
         self._outbox.append(message)
+        self._worth_waking = self._worth_waking or message[0] != "started"
 
     def _flush(self) -> None:
         if self._outbox:
             outbox, self._outbox = self._outbox, []
+            self._worth_waking = False
             self._end.send(outbox)
 
     def _close(self) -> None:

@@ -334,7 +334,7 @@ async def test_a_raising_batch_key_is_the_submitters_error_and_leaves_nothing(
         with pytest.raises(ZeroDivisionError):
             await answer(q, "badkey", 0)
     assert await answer(q, "badkey", 2) == 4
-    assert not q._entries and not q._by_user and not q._by_chat and not q._held
+    assert not q._jobs and not q._by_user and not q._by_chat and not q._held
 
 
 @pytest.mark.parametrize("result", ["unpicklable", "exploding"])

@@ -666,8 +666,11 @@ class World:
         await asyncio.sleep(EPOCH + visit.at - self.loop.time())
         stay.came = self.loop.time()
         job = simulation.job(visit.task, stay.ask, visit.user, visit.chat)
+        stay.ticket = self.queue.submit(job)
+        admitted = False
         try:
-            async with asyncio.timeout(visit.stays), self.queue.submit(job) as stay.ticket:
+            async with asyncio.timeout(visit.stays), stay.ticket:
+                admitted = True
                 self.here[stay.number] = stay
                 async for event in stay.ticket:
                     assert stay.done is None, "an event after the outcome"
@@ -679,8 +682,7 @@ class World:
         finally:
             self.here.pop(stay.number, None)
             stay.ended = self.loop.time()
-        if stay.ticket is not None:
-            assert stay.ticket.over
+        assert stay.ticket.over is admitted
 
     async def rest(self) -> None:
         """When everybody has gone, the queue forgets them all and the workers let go."""
@@ -691,7 +693,7 @@ class World:
             assert self.loop.time() < limit, "a worker never lets go"
             await asyncio.sleep(1)
         assert queue.waiting == queue.running == 0
-        assert not queue._entries and not queue._held
+        assert not queue._jobs and not queue._held
         assert not queue._by_user and not queue._by_chat
         assert not queue._sharing._runs and not len(queue._supply)
         for room in queue._rooms.values():
@@ -925,7 +927,7 @@ def test_chaos_everybody_has_exactly_one_outcome(
 
 def test_a_lost_wake_up_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can fail: without the queue's call to dispatch, somebody waits for ever."""
-    monkeypatch.setattr(Room, "dispatch_soon", lambda room: None)
+    monkeypatch.setattr(Room, "arrived", lambda room, entry: None)
 
     async def main() -> None:
         await World(SimulatedEngine(1)).play([visit("quick", at=10)])
@@ -1028,7 +1030,8 @@ def test_newcomers_without_end_keep_nobody_waiting(
 
         async def ask(name: str, number: int, user: str, chat: str) -> None:
             world.by_number[number] = stay = Stay(number, Visit(0, name, user, chat), Ask(number))
-            async with queue.submit(simulation.job(name, stay.ask, user, chat)) as stay.ticket:
+            stay.ticket = queue.submit(simulation.job(name, stay.ask, user, chat))
+            async with stay.ticket:
                 await stay.ticket.result()
 
         async def newcomers() -> None:

@@ -155,18 +155,20 @@ def run_memory() -> Report:
                 "loop_lag_max_ms_while_they_wait": grown["loop_lag_max_ms"],
                 "submitting": grown["submitting"],
             }
-    heaviest = max(max(each["traced_bytes"], each["resident_bytes"]) for each in weights.values())
+    heaviest = max(
+        each["traced_bytes"] - each["of_which_job_and_owner"] for each in weights.values()
+    )
     growth = max(each["submitting"]["submit_ratio"] for each in weights.values())
     logarithmic = math.log(DEPTH) / math.log(SHALLOW)
     return verdict(
         heaviest,
-        "bytes a waiting job",
+        "bytes a waiting job, beside what its submitter made",
         f"<= 1024, and submitting at depth {DEPTH} takes <= {logarithmic:g} x that at {SHALLOW}",
         heaviest <= 1024 and growth <= logarithmic,
-        f"{DEPTH} jobs wait (payload: an int) and all have been told their positions; everything "
-        f"that submitting keeps alive is counted, the Job and its Owner too. Traced by tracemalloc "
-        f"and, in another process, as growth of the resident memory; the larger. Submitting: "
-        f"median of {SAMPLE}",
+        f"{DEPTH} jobs wait (payload: an int) and all have been told their positions; the figure: "
+        f"what submitting keeps alive, traced by tracemalloc, less the Job and its Owner. "
+        f"`resident`: by how much the memory of another process has grown, with them, and with "
+        f"whatever its allocator keeps of what was free again. Submitting: median of {SAMPLE}",
         **weights,
         submit_growth=growth,
     )
