@@ -3,40 +3,42 @@
 **Fair by device time.** The device is shared between *chats*, and a chat's share between its
 *users*, by hierarchical start-time fair queueing (Goyal, Vin & Cheng, SIGCOMM 1996; Goyal, Guo &
 Vin, OSDI 1996). Chats and users have a tag, in device seconds. The chat with the smallest tag is
-next, in it the user with the smallest tag, of his jobs the oldest. Being served moves both tags on
-by what it costs: by the expected cost at once, corrected when the worker has measured the true one.
-Whoever comes (back) starts at the virtual time of his level at the earliest, so an absence saves
-nothing up and a debt is not forgotten. Hence a user's hundredth job stands behind a newcomer's
-first. The virtual time is the tag of whoever is being served, or how far all who wait would have
-come if each batch before had been shared among them equally (as in weighted fair queueing; Demers,
+next, in it the user with the smallest tag, of his jobs the oldest: it is their *turn*. A turn moves
+both tags on by what it costs: by the expected cost at once, corrected when the worker has measured
+the true one. Whoever comes (back) starts at the virtual time of his level at the earliest, so an
+absence saves nothing up. Hence a user's hundredth job stands behind a newcomer's first.
+
+**The virtual time** is the tag of whoever had the last turn, or how far all who wait would have
+come if what was measured had been shared among them equally (as in weighted fair queueing; Demers,
 Keshav & Shenker, SIGCOMM 1989), whichever is more: so it goes on even if everybody comes but once.
 
-**In batches.** Jobs of one *lane* may share a batch. The next job decides the lane, and its chat
-*leads* the batch: it is that chat's turn. Seats that are left go to the lane's other jobs, of the
-chat that has had the least device time in all first; such a job *rides along*. So a chat has two
-tags: of its turns, which say whose turn is next, and of all that it has had, which says who gets a
-seat. A seat in another's batch is no turn and does not count as one: otherwise a chat of which
-somebody always rides along would never have a turn, and its users in other lanes would starve. A
-user has one tag, which moves with all that he has.
+**In batches.** Jobs of one *lane* may share a batch. A turn is a whole batch: its first job decides
+the lane, and its chat and its user pay for all of it. The other seats go one by one to the lane's
+jobs, of the chat, and in it the user, that has had the least device time in all since it is in that
+lane. Who *rides along* in the turn of another pays nothing: a seat is given where otherwise nobody
+would sit, it makes the batch little longer (`inference.costs` sees to it that a batch is no larger
+than it pays), and if it were charged, a chat of which somebody always rides along would never have
+a turn of its own, and its users in other lanes would starve.
 
 **Advantages.** A lane may be *lifted* by some seconds, as by an instructor who wants one exercise
 to go first, and a worker may favour lanes whose model it has in memory. Both subtract seconds from
 the tag by which lanes are compared, and change no account ("borrowed virtual time", Duda &
 Cheriton, SOSP 1999): what is borrowed is charged.
 
-**Bounds.** Let L be the largest cost of a batch plus the largest error of the estimates in flight,
+**Bounds.** Let L be the largest cost of a turn plus the largest error of the estimates in flight,
 and B the largest advantage of a lane over another.
 
-- While two chats wait, neither has more device seconds in its turns than the other by more than
-  2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet). While two users of a chat
-  wait, neither has more from turns of his own than the other has in all, by more than 2 L + B.
-- What rides along costs others only what it makes the batch longer (`inference.costs` sees to it
-  that a batch is no larger than it pays), and takes a seat from nobody who has had less.
-- No starvation. A job whose user is given K device seconds before it, in a chat of u users, one
-  chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds of turns. For whoever
-  waits, a tag stands still; for whoever is served instead, it grows; and newcomers, who have no
-  tag yet, get the virtual time, which grows by 1/c of all turns (in the chat, by 1/u of all that
-  it is given). A turn of which m - 1 of m seats are given away is 1/m of the device's time.
+- While two chats wait, the turns of neither take more device time than those of the other by more
+  than 2 L + B (Goyal, Vin & Cheng, theorem 1, with the batch as the packet); likewise two users of
+  a chat. Where k chats have come for one job each and gone, the virtual time is up to L · ln k
+  ahead of those who stayed, and by that a newcomer starts behind them.
+- No starvation. A job whose user has K device seconds of turns before it, in a chat of u users,
+  one chat of c, waits for at most c · (u · (K + L + B) + L + B) device seconds. For whoever waits,
+  a tag stands still; for whoever has the turn instead, it grows; and newcomers, who have no tag
+  yet, get the virtual time, which grows by 1/c (in the chat, 1/u) of all that is measured.
+
+Both suppose that whoever is next can begin. Where that lane has to wait for a place (long work for
+the one place of long work, say) others go first meanwhile; that saves up no more than `CREDIT`.
 
 Putting in, taking out and dispatching cost O(log n) for n waiting; choosing the lane O(lanes).
 """
@@ -51,6 +53,9 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
 LEAST_COST = 1e-6  # device seconds; what costs nothing could be served for ever
+CREDIT = 30.0  # device seconds that can be saved up by waiting for a place
+KNOWN = 256  # accounts of absent users from which on some are forgotten
+HEAP = 32  # entries up to which a heap may hold what is void
 
 _ticks = itertools.count(1)  # breaks ties between equal tags: first come, first served
 
@@ -71,8 +76,9 @@ class Waiting:
         "chat",
         "cost",
         "lane",
+        "measured",
         "order",
-        "rides",
+        "turn",
         "user",
     )
 
@@ -84,8 +90,9 @@ class Waiting:
         self.lane = lane
         self.cost = cost
         self.alone = alone
-        self.charged = 0.0  # device seconds that its user and chat have been charged for it
-        self.rides = False  # in another chat's batch: no turn of its own
+        self.charged = 0.0  # device seconds that have been charged for it
+        self.measured = False  # whether that is what it took, and not what was expected
+        self.turn: Turn | None = None  # in which it was taken
         self.order = next(_ticks)
         self._line: _UserLine | _Again | None = None
         self._before: Waiting | None = None
@@ -101,62 +108,118 @@ class Waiting:
         return isinstance(self._line, _Again)
 
 
-class _User:
-    """What a user of a chat has had, in device seconds of virtual time."""
+# --- accounts -------------------------------------------------------------------------------------
 
-    __slots__ = ("tag", "waiting")
 
-    def __init__(self, tag: float) -> None:
+class _Account:
+    """What somebody has had, in device seconds: in turns of his own, and in all.
+
+    `tick` breaks ties: who was charged longer ago goes first.
+    """
+
+    __slots__ = ("all", "tag", "tick", "waiting")
+
+    def __init__(self, tag: float, tick: int) -> None:
         self.tag = tag
+        self.all = 0.0
+        self.tick = tick
         self.waiting = 0  # jobs in line
 
-
-class _Chat:
-    """What a chat has had, in its turns and in all, and its users by name."""
-
-    __slots__ = ("all", "growth", "joined", "turns", "users", "users_waiting", "virtual", "waiting")
-
-    def __init__(self, turns: float, all: float) -> None:
-        self.turns = turns
-        self.all = all
-        self.waiting = 0
-        self.users_waiting = 0
-        self.virtual = 0.0  # its own virtual time, for its users
-        self.growth = 0.0  # by which that has grown when the batch in service is done
-        self.joined = all  # that tag when it began to wait
-        self.users: dict[Hashable, _User] = {}
-
-    def come(self, turns: float, all: float) -> None:
-        """Start no earlier than that: an absence saves nothing up."""
-        self.turns = max(self.turns, turns)
-        self.all = max(self.all, all)
-
-    def copy(self, turns: float, all: float) -> _Chat:
-        """With nothing in line, and whoever is absent as if he came now."""
-        copy = _Chat(self.turns, self.all)
-        if not self.waiting:
-            copy.come(turns, all)
-        copy.virtual, copy.growth = self.virtual, self.growth
-        copy.users = {
-            name: _User(user.tag if user.waiting else max(user.tag, self.virtual))
-            for name, user in self.users.items()
-        }
+    def copy(self) -> _Account:
+        """The same, and nothing in line."""
+        copy = type(self)(self.tag, self.tick)
+        copy.all = self.all
         return copy
 
 
-class _UserLine:
+class _Group(_Account):
+    """A chat, and also all chats together: those who share it, and their virtual time."""
+
+    __slots__ = ("joined", "members", "members_waiting", "virtual")
+
+    def __init__(self, tag: float, tick: int) -> None:
+        super().__init__(tag, tick)
+        self.virtual = 0.0
+        self.members: dict[Hashable, Any] = {}
+        self.members_waiting = 0
+        self.joined = (0.0, 0.0)  # what it had had, and all had had on average, when it came
+
+    def copy(self) -> _Group:
+        copy = _Group(self.tag, self.tick)
+        copy.all = self.all
+        copy.virtual = self.virtual
+        copy.joined = self.joined
+        return copy
+
+    def enter(self, member: _Account) -> None:
+        """One more job of a member waits."""
+        self.members_waiting += not member.waiting
+        member.waiting += 1
+
+    def leave(self, member: _Account) -> None:
+        member.waiting -= 1
+        self.members_waiting -= not member.waiting
+
+    def lead(self, member: _Account) -> None:
+        """It is a member's turn."""
+        # Who has waited for a place while others went on is not paid back all of it.
+        member.tag = max(member.tag, self.virtual - CREDIT)
+        self.virtual = max(self.virtual, member.tag)
+        member.tick = next(_ticks)
+
+    def go_on(self, seconds: float, among: int) -> None:
+        """So much was measured; `among` waited for it when it began."""
+        self.virtual += seconds / max(among, self.members_waiting, 1)
+
+
+class Turn:
+    """A batch, who pays for it, and who waited when it was taken."""
+
+    __slots__ = ("chat", "chat_name", "chats", "user", "user_name", "users")
+
+    def __init__(
+        self, chat_name: Hashable, chat: _Group, user_name: Hashable, user: _Account, chats: int
+    ) -> None:
+        self.chat_name = chat_name
+        self.chat = chat
+        self.user_name = user_name
+        self.user = user
+        self.chats = chats
+        self.users = chat.members_waiting
+
+    def charge(self, seconds: float) -> None:
+        self.chat.tag += seconds
+        self.user.tag += seconds
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+class _Line:
+    """Jobs of one account in one lane."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: _Line) -> bool:
+        return False  # heaps compare two only when all before is equal, as with what is void
+
+
+class _UserLine(_Line):
     """A user's waiting jobs of one lane, oldest first."""
 
-    __slots__ = ("account", "first", "key", "last")
+    __slots__ = ("account", "first", "last", "offset", "seat_key", "turn_key")
 
-    def __init__(self, account: _User) -> None:
+    def __init__(self, account: _Account) -> None:
         self.account = account
-        self.key = account.tag  # by which the heap knows it
+        self.offset = 0.0  # between what he has had in all and his place for a seat
+        self.turn_key = self.seat_key = 0.0  # by which the two heaps know it
         self.first: Waiting | None = None
         self.last: Waiting | None = None
 
-    def __lt__(self, other: _UserLine) -> bool:
-        return False  # heaps compare two only when all before is equal, as with what is void
+    @property
+    def seat(self) -> float:
+        """By which seats are given away: what it has had since it is in this lane."""
+        return self.account.all + self.offset
 
     def append(self, waiting: Waiting) -> None:
         waiting._line = self
@@ -186,22 +249,106 @@ class _UserLine:
             each = each._after
 
 
-class _ChatLine:
-    """A chat's waiting jobs of one lane: its users, smallest tag first."""
+class _GroupLine(_Line):
+    """The waiting jobs of a group in one lane: by whose turn it is, and by who gets a seat.
 
-    __slots__ = ("account", "chat", "heap", "seat_key", "turn_key", "users")
+    A heap holds a member with the key that it had; what has changed since is put right when it is
+    seen. Keys that have become smaller are pushed again, and what is void has another key.
+    """
 
-    def __init__(self, chat: Hashable, account: _Chat) -> None:
-        self.chat = chat
+    __slots__ = (
+        "account",
+        "members",
+        "offset",
+        "seat_key",
+        "seats",
+        "served",
+        "turn_key",
+        "turns",
+    )
+
+    def __init__(self, account: _Group) -> None:
         self.account = account
-        self.turn_key = account.turns  # by which the two heaps know it
-        self.seat_key = account.all
-        self.users: dict[Hashable, _UserLine] = {}
-        self.heap: list[tuple[float, int, _UserLine]] = []
+        self.offset = 0.0  # as in `_UserLine`
+        self.turn_key = self.seat_key = 0.0
+        self.members: dict[Hashable, Any] = {}
+        self.turns: list[tuple[float, int, Any]] = []
+        self.seats: list[tuple[float, int, Any]] = []
+        self.served = 0.0  # the place of whoever got the last seat: where newcomers begin
+
+    @property
+    def seat(self) -> float:
+        return self.account.all + self.offset
+
+    def open(self, name: Hashable, line: Any, offset: float | None = None) -> None:
+        """A member's first job of this lane is about to come."""
+        self.members[name] = line
+        account = line.account
+        line.offset = self.served - account.all if offset is None else offset
+        line.turn_key = account.tag
+        line.seat_key = line.seat
+        heapq.heappush(self.turns, (line.turn_key, account.tick, line))
+        heapq.heappush(self.seats, (line.seat_key, account.tick, line))
+
+    def shut(self, name: Hashable) -> None:
+        """A member has no more jobs in this lane."""
+        line = self.members.pop(name)
+        line.turn_key = line.seat_key = math.nan  # whatever the heaps still hold of it is void
+        self._tidy()
+
+    def move_forward(self, line: Any) -> None:
+        """A member's tags may have become smaller (larger ones are found out)."""
+        account = line.account
+        if account.tag < line.turn_key:
+            line.turn_key = account.tag
+            heapq.heappush(self.turns, (line.turn_key, account.tick, line))
+        if line.seat < line.seat_key:
+            line.seat_key = line.seat
+            heapq.heappush(self.seats, (line.seat_key, account.tick, line))
+        self._tidy()
+
+    def next_turn(self) -> Any:
+        """The member whose turn it is; there is one."""
+        heap = self.turns
+        while True:
+            key, tick, line = heap[0]
+            account = line.account
+            if key != line.turn_key:  # it has moved forward, or gone
+                heapq.heappop(heap)
+            elif key < account.tag or tick != account.tick:  # it has had a turn since
+                line.turn_key = account.tag
+                heapq.heapreplace(heap, (line.turn_key, account.tick, line))
+            else:
+                return line
+
+    def next_seat(self) -> Any:
+        """The member that gets the next seat; there is one."""
+        heap = self.seats
+        while True:
+            key, tick, line = heap[0]
+            if key != line.seat_key:
+                heapq.heappop(heap)
+            elif key < line.seat or tick != line.account.tick:
+                line.seat_key = line.seat
+                heapq.heapreplace(heap, (line.seat_key, line.account.tick, line))
+            else:
+                self.served = max(self.served, key)
+                return line
+
+    def _tidy(self) -> None:
+        most = max(HEAP, 4 * len(self.members))
+        if len(self.turns) > most:
+            lines = self.members.values()
+            self.turns = [(line.turn_key, line.account.tick, line) for line in lines]
+            heapq.heapify(self.turns)
+        if len(self.seats) > most:
+            lines = self.members.values()
+            self.seats = [(line.seat_key, line.account.tick, line) for line in lines]
+            heapq.heapify(self.seats)
 
 
 class _Again:
-    """Jobs of a lane that must be repeated: before all others, oldest first."""
+    """Jobs of a lane that must be repeated: before all others, in the order in which they came."""
 
     __slots__ = ("waiting",)
 
@@ -213,72 +360,16 @@ class _Again:
         waiting._line = None
 
 
-class _Lane:
-    """The waiting jobs of one lane: its chats, by whose turn it is and by who gets a seat.
+class _Lane(_GroupLine):
+    """The waiting jobs of all chats in one lane."""
 
-    Heaps hold a chat with the tag that it had; what has changed since is put right when it is seen.
-    """
+    __slots__ = ("again", "lift", "size")
 
-    __slots__ = ("again", "chats", "lift", "seats", "size", "turns")
-
-    def __init__(self, lift: float) -> None:
+    def __init__(self, everybody: _Group, lift: float) -> None:
+        super().__init__(everybody)
         self.size = 0
         self.lift = lift
         self.again = _Again()
-        self.chats: dict[Hashable, _ChatLine] = {}
-        self.turns: list[tuple[float, int, _ChatLine]] = []
-        self.seats: list[tuple[float, int, _ChatLine]] = []
-
-    def open(self, chat: Hashable, account: _Chat) -> _ChatLine:
-        line = self.chats[chat] = _ChatLine(chat, account)
-        heapq.heappush(self.turns, (line.turn_key, next(_ticks), line))
-        heapq.heappush(self.seats, (line.seat_key, next(_ticks), line))
-        return line
-
-    def shut(self, line: _ChatLine) -> None:
-        del self.chats[line.chat]
-        line.turn_key = line.seat_key = math.nan  # whatever the heaps still hold of it is void
-        if len(self.turns) > 32 and len(self.turns) > 4 * len(self.chats):
-            self.turns = [each for each in self.turns if each[0] == each[2].turn_key]
-            heapq.heapify(self.turns)
-        if len(self.seats) > 32 and len(self.seats) > 4 * len(self.chats):
-            self.seats = [each for each in self.seats if each[0] == each[2].seat_key]
-            heapq.heapify(self.seats)
-
-    def move_forward(self, line: _ChatLine) -> None:
-        """A tag has become smaller (larger ones are found out)."""
-        if line.account.turns < line.turn_key:
-            line.turn_key = line.account.turns
-            heapq.heappush(self.turns, (line.turn_key, next(_ticks), line))
-        if line.account.all < line.seat_key:
-            line.seat_key = line.account.all
-            heapq.heappush(self.seats, (line.seat_key, next(_ticks), line))
-
-    def next_turn(self) -> _ChatLine:
-        """The chat whose turn it is; the lane holds somebody."""
-        heap = self.turns
-        while True:
-            key, _, line = heap[0]
-            if key != line.turn_key:  # it has moved forward, or gone
-                heapq.heappop(heap)
-            elif key < line.account.turns:  # it was served since
-                line.turn_key = line.account.turns
-                heapq.heapreplace(heap, (line.turn_key, next(_ticks), line))
-            else:
-                return line
-
-    def next_seat(self) -> _ChatLine:
-        """The chat that gets the next seat; the lane holds somebody."""
-        heap = self.seats
-        while True:
-            key, _, line = heap[0]
-            if key != line.seat_key:
-                heapq.heappop(heap)
-            elif key < line.account.all:
-                line.seat_key = line.account.all
-                heapq.heapreplace(heap, (line.seat_key, next(_ticks), line))
-            else:
-                return line
 
 
 W = TypeVar("W", bound=Waiting)
@@ -304,16 +395,13 @@ class Scheduler(Generic[W]):
     def __init__(self, group: Callable[[Hashable], Hashable] = lambda lane: lane) -> None:
         self._group = group
         self._lanes: dict[Hashable, _Lane] = {}
-        self._chats: dict[Hashable, _Chat] = {}
+        self._everybody = _Group(0.0, 0)
+        self._average = 0.0  # what each chat that waited has had of all that was measured
         self._known = 0  # users who have an account
-        self._lifts: dict[Hashable, float] = {}
-        self._virtual = 0.0  # of turns
-        self._growth = 0.0  # as in `_Chat`
-        self._average = 0.0  # how far all who wait would have come, had all been shared equally
-        self._rehearses = False  # everybody in the accounts has come already
-        self._size = 0
-        self._chats_waiting = 0
         self._users_waiting = 0
+        self._lifts: dict[Hashable, float] = {}
+        self._size = 0
+        self._rehearsed: Scheduler[Any] | None = None
         #: expected device seconds of all that wait
         self.cost = 0.0
 
@@ -329,11 +417,11 @@ class Scheduler(Generic[W]):
 
     def push(self, waiting: W, *, first: bool = False) -> None:
         """Put a job in line; `first`: before all others (one that must be repeated)."""
-        waiting.cost = max(waiting.cost, LEAST_COST)
+        waiting.cost = _sound(waiting.cost)
         lane = self._lanes.get(waiting.lane)
         if lane is None:
             lift = self._lifts.get(self._group(waiting.lane), 0.0)
-            lane = self._lanes[waiting.lane] = _Lane(lift)
+            lane = self._lanes[waiting.lane] = _Lane(self._everybody, lift)
         chat, user = self._enter(waiting)
         lane.size += 1
         self._size += 1
@@ -342,109 +430,102 @@ class Scheduler(Generic[W]):
             lane.again.waiting[waiting] = None
             waiting._line = lane.again
             return
-        chat_line = lane.chats.get(waiting.chat)
+        chat_line: _GroupLine | None = lane.members.get(waiting.chat)
         if chat_line is None:
-            chat_line = lane.open(waiting.chat, chat)
-        user_line = chat_line.users.get(waiting.user)
+            chat_line = _GroupLine(chat)
+            lane.open(waiting.chat, chat_line, self._offset(waiting.lane, waiting.chat))
+        user_line: _UserLine | None = chat_line.members.get(waiting.user)
         if user_line is None:
-            user_line = chat_line.users[waiting.user] = _UserLine(user)
-            heapq.heappush(chat_line.heap, (user.tag, waiting.order, user_line))
+            user_line = _UserLine(user)
+            offset = self._offset(waiting.lane, waiting.chat, waiting.user)
+            chat_line.open(waiting.user, user_line, offset)
         user_line.append(waiting)
 
     def remove(self, waiting: W) -> None:
         """Take a job out of the line; harmless if it has left already."""
         if waiting._line is not None:
             self._leave(waiting, self._lanes[waiting.lane])
+            if not waiting.measured:
+                self.settle(waiting, 0.0)  # one that was to be repeated
 
     def take(self, lane: Hashable, most: int) -> list[W]:
         """The next jobs of a lane, at most `most`, as one batch; they are charged for."""
         batch: list[W] = []
-        leader: _Chat | None = None
-        spent: dict[Hashable, tuple[_Chat, int, float]] = {}  # by chat: its users, device seconds
-        chats = self._chats_waiting
+        turn: Turn | None = None
         while len(batch) < most and (place := self._lanes.get(lane)) is not None:
-            if place.again.waiting:  # they have been charged already
-                head: W = next(iter(place.again.waiting))  # type: ignore[assignment]
+            if place.again.waiting:  # they have been charged for already
+                job: W = next(iter(place.again.waiting))  # type: ignore[assignment]
+            elif turn is None:
+                job = place.next_turn().next_turn().first
             else:
-                line = place.next_turn() if leader is None else place.next_seat()
-                head = self._head_of_chat(line)
-            if head.alone and batch:
+                job = place.next_seat().next_seat().first
+            if job.alone and batch:
                 break
-            if isinstance(head._line, _UserLine):
-                chat = line.account
-                user = head._line.account
-                if head.chat not in spent:
-                    # The batch is served as one: its first job is what is being served.
-                    if leader is None:
-                        leader = chat
-                        self._virtual = max(self._virtual + self._growth, chat.turns)
-                    chat.virtual = max(chat.virtual + chat.growth, user.tag)
-                    spent[head.chat] = chat, chat.users_waiting, 0.0
-                _, users, seconds = spent[head.chat]
-                spent[head.chat] = chat, users, seconds + head.cost
-                head.rides = chat is not leader
-                if not head.rides:
-                    chat.turns += head.cost
-                chat.all += head.cost
-                user.tag += head.cost
-                head.charged += head.cost
-            self._leave(head, place)
-            batch.append(head)
-            if head.alone:
+            if not job.repeated:
+                turn = turn or self._turn(job)
+                self._charge(job, turn)
+            self._leave(job, place)
+            batch.append(job)
+            if job.alone:
                 break
-        self._growth = 0.0 if spent else self._growth
-        for chat, users, seconds in spent.values():
-            self._average += seconds / chats
-            if chat is leader:
-                self._growth = seconds / chats
-            chat.growth = seconds / users
         return batch
 
     def settle(self, waiting: W, seconds: float) -> None:
         """Charge a job that has left the line the `seconds` it took, not the expected ones."""
-        difference = seconds - waiting.charged
-        waiting.charged = seconds
-        chat = self._chats.get(waiting.chat)
-        if chat is None:
+        turn = waiting.turn
+        if turn is None or not 0.0 <= seconds < math.inf:
             return
-        # The virtual times have grown by what was expected; they must not run away from the tags.
-        chats = max(1, self._chats_waiting)
-        if not waiting.rides:
-            chat.turns += difference
-            self._growth += difference / chats
-        chat.all += difference
-        self._average += difference / chats
-        chat.growth += difference / max(1, chat.users_waiting)
-        user = chat.users.get(waiting.user)
+        difference = seconds - waiting.charged
+        measured = difference if waiting.measured else seconds
+        waiting.charged = seconds
+        waiting.measured = True
+        turn.charge(difference)
+        self._everybody.go_on(measured, turn.chats)
+        turn.chat.go_on(measured, turn.users)
+        self._average += measured / max(turn.chats, self._everybody.members_waiting, 1)
+        chat: _Group | None = self._everybody.members.get(waiting.chat)
+        user: _Account | None = chat.members.get(waiting.user) if chat else None
+        if chat is not None:
+            chat.all += difference
         if user is not None:
-            user.tag += difference
-        if difference < 0 and chat.waiting:
-            self._move_forward(waiting.chat, waiting.user)
+            user.all += difference
+        if difference < 0.0:
+            self._move_forward(turn.chat_name, turn.user_name)
+            if (waiting.chat, waiting.user) != (turn.chat_name, turn.user_name):
+                self._move_forward(waiting.chat, waiting.user)
 
     def hasten(self, waiting: W, chat: Hashable, user: Hashable) -> None:
         """Let another user pay for a waiting job that he wants too, if that brings it forward."""
         line = waiting._line
         if not isinstance(line, _UserLine) or (chat, user) == (waiting.chat, waiting.user):
             return
-        known = self._chats.get(chat)
-        account = known.users.get(user) if known else None
+        group: _Group | None = self._everybody.members.get(chat)
+        account: _Account | None = group.members.get(user) if group else None
         if account is not None and account.waiting:
             return  # it would stand behind his own
-        chat_tag, user_tag = self._start(waiting.chat, waiting.user)
+        ahead = 0.0
         before = waiting._before
         while before is not None:  # his own jobs before it
-            chat_tag, user_tag = chat_tag + before.cost, user_tag + before.cost
+            ahead += before.cost
             before = before._before
-        if self._start(chat, user) >= (chat_tag, user_tag):
-            return
-        self.remove(waiting)
-        waiting.chat, waiting.user = chat, user
-        self.push(waiting)
+        if chat == waiting.chat:
+            assert group is not None
+            here = line.account.tag + ahead
+            there = group.virtual if account is None else max(account.tag, group.virtual)
+        else:
+            now = self._everybody
+            here = now.members[waiting.chat].tag + ahead
+            there = now.virtual if group is None else max(group.tag, now.virtual)
+        if there < here:
+            self.remove(waiting)
+            waiting.chat, waiting.user = chat, user
+            self.push(waiting)
 
     def reprice(self, waiting: W, cost: float) -> None:
         """A waiting job is now expected to cost something else."""
-        self.cost += max(cost, LEAST_COST) - waiting.cost
-        waiting.cost = max(cost, LEAST_COST)
+        cost = _sound(cost)
+        self.cost += cost - waiting.cost
+        waiting.cost = cost
 
     def lift(self, group: Hashable, seconds: float) -> None:
         """Let a group of lanes go before others by `seconds` of device time; 0 ends that."""
@@ -456,9 +537,9 @@ class Scheduler(Generic[W]):
     def rest(self) -> None:
         """Nobody waits and nothing runs: nobody owes anything any more."""
         if not self._size:
-            self._chats.clear()
+            self._everybody = _Group(0.0, 0)
+            self._average = 0.0
             self._known = 0
-            self._virtual = self._growth = self._average = 0.0
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -473,6 +554,7 @@ class Scheduler(Generic[W]):
             return [] if head is None else [(key, head)]
         ahead: list[tuple[Hashable, W]] = []
         by_chat: dict[Hashable, list[tuple[float, int, float, Hashable, W]]] = {}
+        chats = self._everybody.members
         for key in list(self._lanes):
             head = self.head(key)
             if head is None:
@@ -482,19 +564,21 @@ class Scheduler(Generic[W]):
                 ahead.append((key, head))
                 continue
             by = lane.lift + advantage(head)
-            tag = self._chats[head.chat].users[head.user].tag - by
-            by_chat.setdefault(head.chat, []).append((tag, head.order, by, key, head))
+            account = chats[head.chat].members[head.user]
+            place = (account.tag - by, account.tick, by, key, head)
+            by_chat.setdefault(head.chat, []).append(place)
         # A chat stands where its best lane stands: an advantage counts against other chats, and
         # against other users of the same.
-        line: list[tuple[float, float, int, Hashable, W]] = []
-        for chat, places in by_chat.items():
-            places.sort(key=_by_tag)
+        line: list[tuple[float, int, float, int, int, Hashable, W]] = []
+        for name, places in by_chat.items():
+            chat = chats[name]
+            places.sort(key=lambda place: (place[0], place[1], place[4].order))
             after = -math.inf
-            for tag, order, by, key, head in places:
-                after = max(after, self._chats[chat].turns - by)
-                line.append((after, tag, order, key, head))
-        line.sort(key=lambda place: place[:3])
-        return ahead + [(key, head) for _, _, _, key, head in line]
+            for tag, tick, by, key, head in places:
+                after = max(after, chat.tag - by)
+                line.append((after, chat.tick, tag, tick, head.order, key, head))
+        line.sort(key=lambda place: place[:5])
+        return ahead + [(place[5], place[6]) for place in line]
 
     def __iter__(self) -> Iterator[Hashable]:
         """The lanes that hold a job, in no order."""
@@ -511,35 +595,30 @@ class Scheduler(Generic[W]):
             return None
         if place.again.waiting:
             return next(iter(place.again.waiting))  # type: ignore[return-value]
-        return self._head_of_chat(place.next_turn())
+        head: W = place.next_turn().next_turn().first
+        return head
 
     def all(self) -> list[W]:
-        """All waiting jobs, the oldest first; repeated ones before the others."""
+        """All waiting jobs, the oldest first; repeated ones before the others, as they came."""
         again: list[W] = []
         others: list[W] = []
         for lane in self._lanes.values():
             again += lane.again.waiting  # type: ignore[arg-type]
-            for chat in lane.chats.values():
-                for line in chat.users.values():
-                    others.extend(line)  # type: ignore[arg-type]
-        again.sort(key=_order)
+            for chat in lane.members.values():
+                for line in chat.members.values():
+                    others.extend(line)
         others.sort(key=_order)
         return again + others
 
     def rehearsal(self) -> Scheduler[Rehearsed[W]]:
         """An empty line with the same accounts and lifts: `rehearse` the jobs and see what comes.
 
-        What is done with it changes nothing here.
+        What is done with it changes nothing here. Accounts are copied as their jobs come.
         """
         copy: Scheduler[Rehearsed[W]] = Scheduler(self._group)
         copy._lifts = dict(self._lifts)
-        copy._virtual, copy._growth = self._virtual, self._growth
-        copy._average = self._average
-        copy._rehearses = True
-        copy._chats = {
-            name: chat.copy(self._virtual, self._average) for name, chat in self._chats.items()
-        }
-        copy._known = self._known
+        copy._everybody = self._everybody.copy()
+        copy._rehearsed = self
         return copy
 
     @property
@@ -548,49 +627,84 @@ class Scheduler(Generic[W]):
 
         A fair share is what all who wait have had on average since the chat began to wait.
         """
-        shares = [
-            (chat.all - chat.joined) / (self._average - chat.joined)
-            for chat in self._chats.values()
-            if chat.waiting and self._average > chat.joined
-        ]
+        shares = []
+        for chat in self._everybody.members.values():
+            had, average = chat.joined
+            if chat.waiting and self._average > average:
+                shares.append((chat.all - had) / (self._average - average))
         squares = sum(share * share for share in shares)
         return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
     # --- accounts ---------------------------------------------------------------------------------
 
-    def _start(self, chat: Hashable, user: Hashable) -> tuple[float, float]:
-        """The tags with which a user's next job stands or would stand in line."""
-        account = self._chats.get(chat)
-        if account is None:
-            return self._virtual, 0.0
-        within = account.users.get(user)
-        user_tag = account.virtual if within is None else max(within.tag, account.virtual)
-        return max(account.turns, self._virtual), user_tag
+    def _turn(self, job: Waiting) -> Turn:
+        """It is a job's turn."""
+        chat: _Group = self._everybody.members[job.chat]
+        user: _Account = chat.members[job.user]
+        turn = Turn(job.chat, chat, job.user, user, self._everybody.members_waiting)
+        self._everybody.lead(chat)
+        chat.lead(user)
+        return turn
 
-    def _enter(self, waiting: W) -> tuple[_Chat, _User]:
+    def _charge(self, job: Waiting, turn: Turn) -> None:
+        """A job has got a seat."""
+        job.turn = turn
+        job.charged = job.cost
+        job.measured = False
+        turn.charge(job.cost)
+        chat: _Group = self._everybody.members[job.chat]
+        chat.all += job.cost
+        chat.members[job.user].all += job.cost
+
+    def _enter(self, waiting: W) -> tuple[_Group, _Account]:
         """Count a job in; the accounts of its chat and its user."""
-        chat = self._chats.get(waiting.chat)
+        everybody = self._everybody
+        chat: _Group | None = everybody.members.get(waiting.chat)
         if chat is None:
-            chat = self._chats[waiting.chat] = _Chat(self._virtual, self._average)
-        if not chat.waiting:
-            self._chats_waiting += 1
-            if not self._rehearses:
-                chat.come(self._virtual, self._average)
-            chat.joined = chat.all
-        user = chat.users.get(waiting.user)
+            chat = everybody.members[waiting.chat] = self._chat(waiting)
+        if not chat.waiting and self._rehearsed is None:
+            chat.tag = max(chat.tag, everybody.virtual)
+            chat.joined = (chat.all, self._average)
+        everybody.enter(chat)
+        user: _Account | None = chat.members.get(waiting.user)
         if user is None:
-            user = chat.users[waiting.user] = _User(chat.virtual)
+            user = chat.members[waiting.user] = self._user(waiting, chat)
             self._known += 1
-            if self._known > 256 and self._known > 4 * self._users_waiting:
+            if self._known > KNOWN and self._known > 4 * self._users_waiting:
                 self._forget_the_absent(keep=user)
         if not user.waiting:
             self._users_waiting += 1
-            chat.users_waiting += 1
-            if user.tag < chat.virtual and not self._rehearses:
-                user.tag = chat.virtual
-        chat.waiting += 1
-        user.waiting += 1
+            if self._rehearsed is None:
+                user.tag = max(user.tag, chat.virtual)
+        chat.enter(user)
         return chat, user
+
+    def _chat(self, waiting: W) -> _Group:
+        """A new account; in a rehearsal, that of the chat that is rehearsed."""
+        if self._rehearsed is not None:
+            known = self._rehearsed._everybody.members.get(waiting.chat)
+            if known is not None:
+                copy: _Group = known.copy()
+                return copy
+        return _Group(self._everybody.virtual, waiting.order)
+
+    def _user(self, waiting: W, chat: _Group) -> _Account:
+        if self._rehearsed is not None:
+            group = self._rehearsed._everybody.members.get(waiting.chat)
+            known = group.members.get(waiting.user) if group else None
+            if known is not None:
+                copy: _Account = known.copy()
+                return copy
+        return _Account(chat.virtual, waiting.order)
+
+    def _offset(self, lane: Hashable, chat: Hashable, user: Hashable = None) -> float | None:
+        """In a rehearsal: that of the line that is rehearsed."""
+        line: Any = self._rehearsed._lanes.get(lane) if self._rehearsed is not None else None
+        line = line.members.get(chat) if line else None
+        if user is not None:
+            line = line.members.get(user) if line else None
+        offset: float | None = line.offset if line else None
+        return offset
 
     def _leave(self, waiting: W, lane: _Lane) -> None:
         """Count a job out and unlink it."""
@@ -599,72 +713,55 @@ class Scheduler(Generic[W]):
         self.cost = self.cost - waiting.cost if self._size else 0.0
         if not lane.size:
             del self._lanes[waiting.lane]
-        chat = self._chats[waiting.chat]
-        user = chat.users[waiting.user]
-        chat.waiting -= 1
-        user.waiting -= 1
-        self._chats_waiting -= not chat.waiting
+        chat: _Group = self._everybody.members[waiting.chat]
+        user: _Account = chat.members[waiting.user]
+        self._everybody.leave(chat)
+        chat.leave(user)
         self._users_waiting -= not user.waiting
-        chat.users_waiting -= not user.waiting
         line = waiting._line
         assert line is not None
         line.remove(waiting)
         if isinstance(line, _UserLine) and line.first is None:
-            chat_line = lane.chats[waiting.chat]
-            del chat_line.users[waiting.user]
-            line.key = math.nan  # whatever the heap still holds of it is void
-            if len(chat_line.heap) > 32 and len(chat_line.heap) > 4 * len(chat_line.users):
-                chat_line.heap = [each for each in chat_line.heap if each[0] == each[2].key]
-                heapq.heapify(chat_line.heap)
-            if not chat_line.users:
-                lane.shut(chat_line)
-
-    def _head_of_chat(self, chat: _ChatLine) -> W:
-        while True:
-            key, _, user = chat.heap[0]
-            if key != user.key:
-                heapq.heappop(chat.heap)
-            elif key < user.account.tag:
-                user.key = user.account.tag
-                heapq.heapreplace(chat.heap, (user.key, next(_ticks), user))
-            else:
-                return user.first  # type: ignore[return-value]
+            chat_line: _GroupLine = lane.members[waiting.chat]
+            chat_line.shut(waiting.user)
+            if not chat_line.members:
+                lane.shut(waiting.chat)
 
     def _move_forward(self, chat: Hashable, user: Hashable) -> None:
-        """A tag has become smaller: tell the heaps (larger ones they find out by themselves)."""
+        """Tags have become smaller: tell the heaps."""
         for lane in self._lanes.values():
-            chat_line = lane.chats.get(chat)
+            chat_line: _GroupLine | None = lane.members.get(chat)
             if chat_line is None:
                 continue
             lane.move_forward(chat_line)
-            line = chat_line.users.get(user)
-            if line is not None and line.account.tag < line.key:
-                line.key = line.account.tag
-                heapq.heappush(chat_line.heap, (line.key, next(_ticks), line))
+            line: _UserLine | None = chat_line.members.get(user)
+            if line is not None:
+                chat_line.move_forward(line)
 
-    def _forget_the_absent(self, keep: _User) -> None:
+    def _forget_the_absent(self, keep: _Account) -> None:
         """Drop accounts that mean nothing any more; where that frees little, the smallest debts.
 
         Who does not wait and whom the virtual time has overtaken starts there when he comes back.
         """
+        everybody = self._everybody
         absent: list[tuple[float, Hashable, Hashable]] = []
-        for name, chat in self._chats.items():
-            for other, user in chat.users.items():
+        for name, chat in everybody.members.items():
+            for other, user in chat.members.items():
                 if not user.waiting and user is not keep:
                     absent.append((user.tag - chat.virtual, name, other))
         absent.sort(key=lambda each: each[0])
         for index, (debt, name, other) in enumerate(absent):
             if debt <= 0 or index < len(absent) // 2:
-                del self._chats[name].users[other]
+                del everybody.members[name].members[other]
                 self._known -= 1
-        for name in [name for name, chat in self._chats.items() if not chat.users]:
-            account = self._chats[name]
-            if account.turns <= self._virtual and account.all <= self._average:
-                del self._chats[name]
+        for name, chat in list(everybody.members.items()):
+            if not chat.members and chat.tag <= everybody.virtual:
+                del everybody.members[name]
 
 
 _order = operator.attrgetter("order")
 
 
-def _by_tag(each: tuple[Any, ...]) -> tuple[float, int]:
-    return each[0], each[1]
+def _sound(cost: float) -> float:
+    """A cost that can be reckoned with."""
+    return cost if LEAST_COST <= cost < math.inf else LEAST_COST

@@ -34,7 +34,7 @@ from inference.jobs import (
 )
 from inference.queue import InferenceQueue, QueueOptions
 from inference.room import Room
-from inference.scheduler import LEAST_COST, Rehearsed, Scheduler, Waiting
+from inference.scheduler import CREDIT, LEAST_COST, Rehearsed, Scheduler, Waiting
 from inference.ticket import Ticket
 from inference.worker import LONG_SHARE
 from tests.inference import simulation
@@ -141,52 +141,80 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         self.line: Scheduler[Waiting] = Scheduler(lambda lane: lane[0])
         self.waiting: dict[Waiting, bool] = {}  # in order of pushing; whether it is repeated
-        self.chat_tags: dict[str, float] = {}  # of turns
-        self.seat_tags: dict[str, float] = {}  # of all that a chat has had
+        self.chat_tags: dict[str, float] = {}
         self.user_tags: dict[tuple[str, str], float] = {}
+        self.had: defaultdict[Any, float] = defaultdict(float)  # of chats and users, in all
+        self.offsets: dict[Any, float] = {}  # of (lane, chat) and (lane, chat, user), for seats
         self.lifts: defaultdict[str, float] = defaultdict(float)
         self.flying: list[Waiting] = []  # taken, and perhaps not settled
-        self.riding: set[Waiting] = set()  # of them, or repeated
+        self.payers: dict[Waiting, tuple[str, str]] = {}  # whose turn it was
 
     # --- the description
 
     def enter(self, job: Waiting, again: bool) -> None:
         """Who comes (back) starts at the virtual time; a debt is not forgotten."""
         chat, user = job.chat, (job.chat, job.user)
-        account = self.line._chats[chat]
+        account = self.line._everybody.members[chat]
         if not any(other.chat == chat for other in self.waiting):
-            assert account.turns >= self.chat_tags.get(chat, 0.0) - CLOSE
-            assert account.all >= self.seat_tags.get(chat, 0.0) - CLOSE
-            self.chat_tags[chat] = account.turns
-            self.seat_tags[chat] = account.all
+            assert account.tag >= self.chat_tags.get(chat, 0.0) - CLOSE
+            self.chat_tags[chat] = account.tag
         if not any((other.chat, other.user) == user for other in self.waiting):
-            assert account.users[job.user].tag >= self.user_tags.get(user, 0.0) - CLOSE
-            self.user_tags[user] = account.users[job.user].tag
+            assert account.members[job.user].tag >= self.user_tags.get(user, 0.0) - CLOSE
+            self.user_tags[user] = account.members[job.user].tag
+        if not again:
+            lane = self.line._lanes[job.lane]
+            alike = [each for each in self.waiting if each.lane == job.lane]
+            alike = [each for each in alike if not self.waiting[each] and each.chat == chat]
+            if not alike:
+                self.offsets[job.lane, chat] = lane.members[chat].offset
+            if not any(each.user == job.user for each in alike):
+                offset = lane.members[chat].members[job.user].offset
+                self.offsets[job.lane, *user] = offset
         self.waiting[job] = again
 
-    def first_of_lane(self, lane: str, riding: bool = False) -> Callable[[Waiting], bool]:
-        """Whether a job may be the lane's next one: more than one may, where tags are equal.
+    def first_of_lane(self, lane: str) -> Callable[[Waiting], bool]:
+        """Whether a job may be the lane's next one: more than one may, where tags are equal."""
+        return self._first(lane, self.chat_tags.__getitem__, self.user_tags.__getitem__)
 
-        `riding`: the next one that gets a seat in a batch that others lead.
-        """
-        tags = self.seat_tags if riding else self.chat_tags
+    def next_seat_of_lane(self, lane: str) -> Callable[[Waiting], bool]:
+        """Whether a job may get the next seat in a batch: its chat has had least, and its user."""
+
+        def chat_seat(chat: str) -> float:
+            return self.had[chat] + self.offsets[lane, chat]
+
+        def user_seat(user: tuple[str, str]) -> float:
+            return self.had[user] + self.offsets[lane, *user]
+
+        return self._first(lane, chat_seat, user_seat)
+
+    def _first(
+        self, lane: str, chat_key: Callable[[str], float], user_key: Callable[[Any], float]
+    ) -> Callable[[Waiting], bool]:
         jobs = [job for job in self.waiting if job.lane == lane]
         again = [job for job in jobs if self.waiting[job]]
         if again:
             return lambda job: job is again[0]
-        chat_tag = min(tags[job.chat] for job in jobs)
+        least = min(chat_key(job.chat) for job in jobs)
 
         def may_be(job: Waiting) -> bool:
             mates = [each for each in jobs if each.chat == job.chat]
-            user_tag = min(self.user_tags[each.chat, each.user] for each in mates)
+            least_user = min(user_key((each.chat, each.user)) for each in mates)
             own = [each for each in mates if each.user == job.user]
             return (
-                tags[job.chat] <= chat_tag + CLOSE
-                and self.user_tags[job.chat, job.user] <= user_tag + CLOSE
+                chat_key(job.chat) <= least + CLOSE
+                and user_key((job.chat, job.user)) <= least_user + CLOSE
                 and job is own[0]
             )
 
         return may_be
+
+    def charge(self, job: Waiting, seconds: float) -> None:
+        """Whose turn it was pays; the job's own chat and user have had it."""
+        chat, user = self.payers[job]
+        self.chat_tags[chat] += seconds
+        self.user_tags[chat, user] += seconds
+        self.had[job.chat] += seconds
+        self.had[job.chat, job.user] += seconds
 
     def next_comes_first(self, lanes: list[tuple[str, Waiting]]) -> bool:
         """Whether the first of these lanes may be first, each represented by its next job."""
@@ -242,6 +270,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove(self, data: Any) -> None:
         job = data.draw(st.sampled_from(list(self.waiting)))
+        if self.waiting[job] and not job.measured:
+            self.charge(job, -job.charged)  # it was not served after all
         self.line.remove(job)
         self.line.remove(job)
         del self.waiting[job]
@@ -251,19 +281,22 @@ class SchedulerMachine(RuleBasedStateMachine):
     def take(self, data: Any, most: int) -> None:
         lane = data.draw(st.sampled_from(sorted({job.lane for job in self.waiting})))
         alone_in_line = {job.lane for job in self.waiting} == {lane}
+        everybody = self.line._everybody
+        virtual = everybody.virtual
+        within = {name: chat.virtual for name, chat in everybody.members.items()}
         batch = self.line.take(lane, most)
-        leader = None
+        leader: tuple[str, str] | None = None
         for job in batch:
-            assert self.first_of_lane(lane, riding=leader is not None)(job)
+            first = self.next_seat_of_lane(lane) if leader else self.first_of_lane(lane)
+            assert first(job)
             if not self.waiting.pop(job):
-                leader = leader or job.chat
-                user = job.chat, job.user
-                if job.chat == leader:
-                    self.chat_tags[job.chat] += max(job.cost, LEAST_COST)
-                else:
-                    self.riding.add(job)
-                self.seat_tags[job.chat] += max(job.cost, LEAST_COST)
-                self.user_tags[user] += max(job.cost, LEAST_COST)
+                if leader is None:
+                    leader = job.chat, job.user
+                    tag, of_user = self.chat_tags[job.chat], self.user_tags[leader]
+                    self.chat_tags[job.chat] = max(tag, virtual - CREDIT)
+                    self.user_tags[leader] = max(of_user, within[job.chat] - CREDIT)
+                self.payers[job] = leader
+                self.charge(job, max(job.cost, LEAST_COST))
         left = [each for each in self.waiting if each.lane == lane]
         assert len(batch) <= most
         assert len(batch) == 1 or not any(job.alone for job in batch)
@@ -275,10 +308,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), seconds=COSTS)
     def settle(self, data: Any, seconds: float) -> None:
         job = data.draw(st.sampled_from(self.flying))
-        if job not in self.riding:
-            self.chat_tags[job.chat] += seconds - job.charged
-        self.seat_tags[job.chat] += seconds - job.charged
-        self.user_tags[job.chat, job.user] += seconds - job.charged
+        self.charge(job, seconds - job.charged)
         self.line.settle(job, seconds)
 
     @precondition(lambda self: self.waiting)
@@ -303,8 +333,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.line.rest()
         self.flying.clear()
         self.chat_tags.clear()
-        self.seat_tags.clear()
         self.user_tags.clear()
+        self.had.clear()
 
     # --- what always holds
 
@@ -317,11 +347,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         for lane in LANES:
             assert self.line.waiting_in(lane) == sum(job.lane == lane for job in self.waiting)
         for job in self.waiting:
-            account = self.line._chats[job.chat]
-            assert abs(account.turns - self.chat_tags[job.chat]) < CLOSE
-            assert abs(account.all - self.seat_tags[job.chat]) < CLOSE
-            user_tag = self.user_tags[job.chat, job.user]
-            assert abs(account.users[job.user].tag - user_tag) < CLOSE
+            account = self.line._everybody.members[job.chat]
+            assert abs(account.tag - self.chat_tags[job.chat]) < CLOSE
+            assert abs(account.all - self.had[job.chat]) < CLOSE
+            user = account.members[job.user]
+            assert abs(user.tag - self.user_tags[job.chat, job.user]) < CLOSE
+            assert abs(user.all - self.had[job.chat, job.user]) < CLOSE
 
     @invariant()
     def the_lane_of_the_next_job_comes_first(self) -> None:
@@ -338,8 +369,11 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert len(everybody) == len(self.waiting) and set(everybody) == set(self.waiting)
         again = [self.waiting[job] for job in everybody]
         assert again == sorted(again, reverse=True)
-        for job, then in itertools.pairwise(everybody):
-            assert self.waiting[job] != self.waiting[then] or job.order < then.order
+        others = [job.order for job in everybody if not self.waiting[job]]
+        assert others == sorted(others)
+        for lane in LANES:
+            came = [job for job in self.waiting if self.waiting[job] and job.lane == lane]
+            assert came == [job for job in everybody if job in came]
 
     @invariant()
     def a_rehearsal_serves_everybody_and_changes_nothing(self) -> None:
@@ -385,47 +419,6 @@ SOURCES = st.builds(
     cost=st.sampled_from((0.1, 0.5, 1.0, 2.0)),
     guess=st.sampled_from((0.1, 1.0, 3.0)),
 )
-
-
-@dataclass
-class Headway:
-    """How far the turns of one have come before all that the other has had, while both waited."""
-
-    least: float = 0.0
-    now: float = 0.0
-
-    def move(self, seconds: float) -> None:
-        self.now += seconds
-        self.least = min(self.least, self.now)
-
-    @property
-    def span(self) -> float:
-        """Over the interval in which it has come farthest, as of now."""
-        return self.now - self.least
-
-
-@dataclass
-class Turns:
-    """Follows whose turn it was how long, and what others had in all, while both waited.
-
-    A turn is a job that came first in its batch; the others may have been taken along.
-    """
-
-    leads: dict[tuple[Any, Any], Headway] = field(default_factory=dict)
-    worst: dict[tuple[Any, Any], float] = field(default_factory=dict)
-
-    def served(
-        self, waiting: set[Any], turn: tuple[Any, float], seconds: dict[Any, float], still: set[Any]
-    ) -> None:
-        """`waiting` before and `still` after `seconds` of the device were given away."""
-        for pair in itertools.permutations(sorted(waiting), 2):
-            lead = self.leads.setdefault(pair, Headway())
-            first = turn[1] if turn[0] == pair[0] else 0.0
-            lead.move(first - seconds.get(pair[1], 0.0))
-            self.worst[pair] = max(self.worst.get(pair, 0.0), lead.span)
-        for pair in list(self.leads):
-            if not still.issuperset(pair):
-                del self.leads[pair]
 
 
 @dataclass
@@ -478,7 +471,7 @@ def test_who_waits_gets_his_share_of_the_device(
     line: Scheduler[Waiting] = Scheduler()
     by_name = {(source.chat, source.user): source for source in sources}
     flying: list[list[Waiting]] = []
-    chats, users = Race(), Turns()
+    chats, users = Race(), Race()
     largest_batch = largest_error = 0.0
 
     def fill() -> None:
@@ -511,10 +504,9 @@ def test_who_waits_gets_his_share_of_the_device(
             abs(job.cost - by_name[job.chat, job.user].cost) for each in flying for job in each
         )
         largest_error = max(largest_error, error)
-        first = by_name[head.chat, head.user].cost
-        users.served(before, ((head.chat, head.user), first), seconds, after)
-        led = sum(spent for (chat, _), spent in seconds.items() if chat == head.chat)
-        chats.served({chat for chat, _ in before}, {head.chat: led}, {chat for chat, _ in after})
+        users.served(before, {(head.chat, head.user): true_cost}, after)
+        waiting = {chat for chat, _ in before}
+        chats.served(waiting, {head.chat: true_cost}, {chat for chat, _ in after})
         if len(flying) >= in_flight:
             for job in flying.pop(0):
                 line.settle(job, by_name[job.chat, job.user].cost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from inference.scheduler import Rehearsed, Scheduler, Waiting
+from inference.scheduler import CREDIT, Rehearsed, Scheduler, Waiting
 
 
 class Named(Waiting):
@@ -319,6 +319,126 @@ def test_seats_that_nobody_else_wants_are_free() -> None:
     assert not any(each.name == "patient" for each in line.all())
 
 
+def turns_until(line: Line, name: str, seats: int = 1) -> tuple[int, float]:
+    """How many batches, and device seconds, are served before a job of that name."""
+    seconds = 0.0
+    for number in itertools.count():
+        assert number < 10_000, "its turn never comes"
+        batch = take(line, seats)
+        if any(each.name == name for each in batch):
+            return number, seconds
+        seconds += sum(each.cost for each in batch)
+    raise AssertionError
+
+
+def test_a_newcomer_to_a_chat_does_not_stand_behind_what_others_have_ridden() -> None:
+    line = Line()
+
+    def fill() -> None:
+        for name, user, lane, chat, depth in (
+            ("bio", "bob", "wide", "bio", 1),
+            ("ride", "rider", "wide", "art", 20),
+            ("nell", "nell", "narrow", "art", 3),
+        ):
+            there = sum(each.name == name for each in line.all())
+            for _ in range(depth - there):
+                put(line, name, user, lane, chat=chat)
+
+    for _ in range(1000):
+        fill()
+        lane, _ = line.lanes()[0]
+        for each in line.take(lane, 8 if lane == "wide" else 1):
+            line.settle(each, each.cost)
+    fill()
+    put(line, "mia", "mia", "narrow", chat="art")
+    turns, _ = turns_until(line, "mia")
+    assert turns <= 2 * (3 * 2 + 1)
+
+
+def test_a_newcomer_takes_nobodys_share_of_the_seats() -> None:
+    """Chats in a narrow lane have had less; nobody need pay for that in the wide one."""
+    line = Line()
+    narrow = [f"narrow {n}" for n in range(8)]
+
+    def play(wide: tuple[str, ...], batches: int) -> dict[str, int]:
+        served = dict.fromkeys((*wide, *narrow), 0)
+        for _ in range(batches):
+            waiting = [each.chat for each in line.all()]
+            for chat in served:
+                depth = 1 if chat in narrow else 16
+                for _ in range(depth - waiting.count(chat)):
+                    put(line, chat, chat, "narrow" if chat in narrow else "wide", chat=chat)
+            lane, _ = line.lanes()[0]
+            for each in line.take(lane, 8 if lane == "wide" else 1):
+                line.settle(each, each.cost)
+                served[each.chat] += 1
+        return served
+
+    play(("art", "bio"), 1000)
+    served = play(("art", "bio", "zoo"), 200)
+    assert abs(served["zoo"] - served["art"]) <= 8
+    assert abs(served["zoo"] - served["bio"]) <= 8
+
+
+def test_long_work_under_way_is_not_held_against_a_newcomer() -> None:
+    line = Line()
+    put(line, "long", "hal", "long", cost=600.0, chat="hal")
+    (long,) = line.take("long", 1)
+    for _ in range(50):
+        put(line, "xen", "xen", cost=0.1, chat="xen")
+    take(line)
+    put(line, "yan", "yan", cost=0.1, chat="yan")
+    assert turns_until(line, "yan")[1] <= 0.2 + 1e-6
+    line.settle(long, 600.0)
+
+
+def test_what_was_expected_and_did_not_come_is_not_held_against_a_newcomer() -> None:
+    line = Line()
+    put(line, "given up", "hal", "long", cost=100.0, chat="hal")
+    (long,) = line.take("long", 1)
+    for number in range(10):
+        for _ in range(100):
+            put(line, "other", f"user{number}", cost=0.1, chat=f"chat{number}")
+    for _ in range(20):
+        take(line)
+    line.settle(long, 5.0)
+    put(line, "new", "new", cost=0.1, chat="new")
+    assert turns_until(line, "new")[1] <= 11 * 2 * 0.1 + 5.0
+
+
+def test_the_first_guess_is_not_held_against_a_newcomer() -> None:
+    """A batch is expected to take 16 s and takes 50 ms; thirty chats have come meanwhile."""
+    line = Line()
+    for _ in range(16):
+        put(line, "first", "ada", chat="chat0")
+    batch = line.take("a", 16)
+    for number in range(30):
+        for _ in range(50):
+            put(line, "other", f"user{number}", cost=0.003, chat=f"chat{number}")
+    for each in batch:
+        line.settle(each, 0.003)
+    put(line, "new", "new", cost=0.003, chat="new")
+    assert turns_until(line, "new", seats=16)[1] <= 31 * 16 * 0.003
+
+
+def test_waiting_for_a_place_saves_up_little() -> None:
+    """Ann has long work and gets her place seldom; that does not shut Bea out for an hour."""
+    line = Line()
+    for _ in range(60):
+        for _ in range(2):
+            put(line, "ann", "ann", "long", cost=12.0, chat="ann")
+        line.settle(line.take("long", 1)[0], 12.0)
+        for _ in range(48):
+            put(line, "bea", "bea", "short", chat="bea")
+            line.settle(line.take("short", 1)[0], 1.0)
+    for each in line.all():
+        line.remove(each)
+    for _ in range(100):
+        put(line, "ann", "ann", "short", chat="ann")
+    put(line, "bea", "bea", "short", chat="bea")
+    assert turns_until(line, "bea")[1] <= CREDIT + 2
+
+
 def test_a_cancelled_job_costs_its_user_nothing() -> None:
     line = Line()
     put(line, "other", "bob")
@@ -334,8 +454,9 @@ def test_users_who_left_are_forgotten() -> None:
     for number in range(5000):
         put(line, "passes", f"user{number}", lane="b", chat=f"chat{number % 900}")
         line.take("b", 1)
-    assert sum(len(chat.users) for chat in line._chats.values()) == line._known < 600
-    assert len(line._chats) < 1500
+    chats = line._everybody.members
+    assert sum(len(chat.members) for chat in chats.values()) == line._known < 600
+    assert len(chats) < 1500
 
 
 def test_a_flood_of_cancelled_newcomers_leaves_nothing() -> None:
@@ -344,9 +465,10 @@ def test_a_flood_of_cancelled_newcomers_leaves_nothing() -> None:
     for number in range(5000):
         line.remove(put(line, "passes", f"user{number}", chat=f"chat{number}"))
     lane = line._lanes["a"]
-    assert len(lane.turns) < 100 and len(lane.seats) < 100
-    assert all(len(chat.heap) < 100 for chat in lane.chats.values())
-    assert sum(len(chat.users) for chat in line._chats.values()) == line._known < 600
+    lines = [lane, *lane.members.values()]
+    assert all(len(each.turns) < 100 and len(each.seats) < 100 for each in lines)
+    chats = line._everybody.members
+    assert sum(len(chat.members) for chat in chats.values()) == line._known < 600
 
 
 def test_a_second_asker_may_bring_a_job_forward() -> None:
@@ -357,6 +479,32 @@ def test_a_second_asker_may_bring_a_job_forward() -> None:
     line.hasten(entries[9], "room", "other")
     assert entries[9].user == "light"
     assert drain(line).index("heavy9") == 1
+
+
+def test_who_owes_brings_nothing_forward() -> None:
+    line = Line()
+    put(line, "dear", "light", cost=100.0)
+    entries = [put(line, f"heavy{n}", "heavy") for n in range(3)]
+    assert take(line)[0].name == "dear"
+    line.hasten(entries[1], "room", "light")
+    assert entries[1].user == "heavy"
+
+
+def test_a_rehearsal_knows_who_is_first_of_equals() -> None:
+    line = Line()
+    for round in range(2):
+        for chat in "abcdefghijkl":
+            for user in "xyz":
+                put(line, f"{chat}{user}{round}", user, chat=chat)
+    for _ in range(7):
+        take(line, 4)
+    rehearsal = line.rehearsal()
+    for each in line.all():
+        rehearsal.push(Rehearsed(each))
+    told = []
+    while lanes := rehearsal.lanes():
+        told += [each.of.name for each in rehearsal.take(lanes[0][0], 4)]
+    assert drain(line, 4) == told
 
 
 def test_a_rehearsal_tells_the_order_of_service_and_changes_nothing() -> None:
@@ -387,11 +535,12 @@ def test_a_rehearsal_tells_the_order_of_service_and_changes_nothing() -> None:
 def test_jains_index_tells_a_fair_line_from_an_unfair_one() -> None:
     line = Line()
     for _ in range(50):
-        put(line, "a", "ada", chat="one")
-        put(line, "b", "bob", chat="two")
+        put(line, "a", "ada", "a", chat="one")
+        put(line, "b", "bob", "b", chat="two")
     for _ in range(20):
         take(line)
     assert line.fairness > 0.98
-    for each in [each for each in line.all() if each.chat == "one"][:15]:
-        line.settle(each, 30.0)  # as if it had been served past the others
+    for _ in range(20):  # there is no place for the other lane
+        (each,) = line.take("a", 1)
+        line.settle(each, each.cost)
     assert line.fairness < 0.98
