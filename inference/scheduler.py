@@ -167,10 +167,6 @@ class _Group(_Account):
         self.virtual = max(self.virtual, member.tag)
         member.tick = next(_ticks)
 
-    def go_on(self, seconds: float, among: int) -> None:
-        """So much was measured; `among` waited for it when it began."""
-        self.virtual += seconds / max(among, self.members_waiting, 1)
-
 
 class Turn:
     """A batch, who pays for it, and who waited when it was taken."""
@@ -186,10 +182,6 @@ class Turn:
         self.user = user
         self.chats = chats
         self.users = chat.members_waiting
-
-    def charge(self, seconds: float) -> None:
-        self.chat.tag += seconds
-        self.user.tag += seconds
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -211,15 +203,10 @@ class _UserLine(_Line):
 
     def __init__(self, account: _Account) -> None:
         self.account = account
-        self.offset = 0.0  # between what he has had in all and his place for a seat
+        self.offset = 0.0  # `account.all + offset` is his place for a seat
         self.turn_key = self.seat_key = 0.0  # by which the two heaps know it
         self.first: Waiting | None = None
         self.last: Waiting | None = None
-
-    @property
-    def seat(self) -> float:
-        """By which seats are given away: what it has had since it is in this lane."""
-        return self.account.all + self.offset
 
     def append(self, waiting: Waiting) -> None:
         waiting._line = self
@@ -269,16 +256,12 @@ class _GroupLine(_Line):
 
     def __init__(self, account: _Group) -> None:
         self.account = account
-        self.offset = 0.0  # as in `_UserLine`
+        self.offset = 0.0  # likewise
         self.turn_key = self.seat_key = 0.0
         self.members: dict[Hashable, Any] = {}
         self.turns: list[tuple[float, int, Any]] = []
         self.seats: list[tuple[float, int, Any]] = []
         self.served = 0.0  # the place of whoever got the last seat: where newcomers begin
-
-    @property
-    def seat(self) -> float:
-        return self.account.all + self.offset
 
     def open(self, name: Hashable, line: Any, offset: float | None = None) -> None:
         """A member's first job of this lane is about to come."""
@@ -286,7 +269,7 @@ class _GroupLine(_Line):
         account = line.account
         line.offset = self.served - account.all if offset is None else offset
         line.turn_key = account.tag
-        line.seat_key = line.seat
+        line.seat_key = account.all + line.offset
         heapq.heappush(self.turns, (line.turn_key, account.tick, line))
         heapq.heappush(self.seats, (line.seat_key, account.tick, line))
 
@@ -302,10 +285,12 @@ class _GroupLine(_Line):
         if account.tag < line.turn_key:
             line.turn_key = account.tag
             heapq.heappush(self.turns, (line.turn_key, account.tick, line))
-        if line.seat < line.seat_key:
-            line.seat_key = line.seat
-            heapq.heappush(self.seats, (line.seat_key, account.tick, line))
-        self._tidy()
+        seat = account.all + line.offset
+        if seat < line.seat_key:
+            line.seat_key = seat
+            heapq.heappush(self.seats, (seat, account.tick, line))
+        if len(self.turns) + len(self.seats) > HEAP:
+            self._tidy()
 
     def next_turn(self) -> Any:
         """The member whose turn it is; there is one."""
@@ -328,12 +313,16 @@ class _GroupLine(_Line):
             key, tick, line = heap[0]
             if key != line.seat_key:
                 heapq.heappop(heap)
-            elif key < line.seat or tick != line.account.tick:
-                line.seat_key = line.seat
-                heapq.heapreplace(heap, (line.seat_key, line.account.tick, line))
             else:
-                self.served = max(self.served, key)
-                return line
+                account = line.account
+                seat = account.all + line.offset
+                if key < seat or tick != account.tick:
+                    line.seat_key = seat
+                    heapq.heapreplace(heap, (seat, account.tick, line))
+                else:
+                    if key > self.served:
+                        self.served = key
+                    return line
 
     def _tidy(self) -> None:
         most = max(HEAP, 4 * len(self.members))
@@ -455,15 +444,23 @@ class Scheduler(Generic[W]):
         while len(batch) < most and (place := self._lanes.get(lane)) is not None:
             if place.again.waiting:  # they have been charged for already
                 job: W = next(iter(place.again.waiting))  # type: ignore[assignment]
-            elif turn is None:
-                job = place.next_turn().next_turn().first
+                if job.alone and batch:
+                    break
             else:
-                job = place.next_seat().next_seat().first
-            if job.alone and batch:
-                break
-            if not job.repeated:
-                turn = turn or self._turn(job)
-                self._charge(job, turn)
+                chat = place.next_turn() if turn is None else place.next_seat()
+                user = chat.next_turn() if turn is None else chat.next_seat()
+                job = user.first
+                if job.alone and batch:
+                    break
+                if turn is None:
+                    turn = self._turn(job)
+                cost = job.charged = job.cost
+                job.turn = turn
+                job.measured = False
+                turn.chat.tag += cost
+                turn.user.tag += cost
+                chat.account.all += cost
+                user.account.all += cost
             self._leave(job, place)
             batch.append(job)
             if job.alone:
@@ -475,23 +472,27 @@ class Scheduler(Generic[W]):
         turn = waiting.turn
         if turn is None or not 0.0 <= seconds < math.inf:
             return
+        everybody = self._everybody
         difference = seconds - waiting.charged
         measured = difference if waiting.measured else seconds
         waiting.charged = seconds
         waiting.measured = True
-        turn.charge(difference)
-        self._everybody.go_on(measured, turn.chats)
-        turn.chat.go_on(measured, turn.users)
-        self._average += measured / max(turn.chats, self._everybody.members_waiting, 1)
-        chat: _Group | None = self._everybody.members.get(waiting.chat)
-        user: _Account | None = chat.members.get(waiting.user) if chat else None
+        turn.chat.tag += difference
+        turn.user.tag += difference
+        each = measured / max(turn.chats, everybody.members_waiting, 1)
+        everybody.virtual += each
+        self._average += each
+        turn.chat.virtual += measured / max(turn.users, turn.chat.members_waiting, 1)
+        chat: _Group | None = everybody.members.get(waiting.chat)
+        user: _Account | None = chat.members.get(waiting.user) if chat is not None else None
         if chat is not None:
             chat.all += difference
         if user is not None:
             user.all += difference
         if difference < 0.0:
-            self._move_forward(turn.chat_name, turn.user_name)
-            if (waiting.chat, waiting.user) != (turn.chat_name, turn.user_name):
+            if turn.chat.waiting:
+                self._move_forward(turn.chat_name, turn.user_name)
+            if user is not turn.user and chat is not None and chat.waiting:
                 self._move_forward(waiting.chat, waiting.user)
 
     def hasten(self, waiting: W, chat: Hashable, user: Hashable) -> None:
@@ -645,16 +646,6 @@ class Scheduler(Generic[W]):
         self._everybody.lead(chat)
         chat.lead(user)
         return turn
-
-    def _charge(self, job: Waiting, turn: Turn) -> None:
-        """A job has got a seat."""
-        job.turn = turn
-        job.charged = job.cost
-        job.measured = False
-        turn.charge(job.cost)
-        chat: _Group = self._everybody.members[job.chat]
-        chat.all += job.cost
-        chat.members[job.user].all += job.cost
 
     def _enter(self, waiting: W) -> tuple[_Group, _Account]:
         """Count a job in; the accounts of its chat and its user."""
