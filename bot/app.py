@@ -15,6 +15,7 @@ from bot.hub import Frontend, FrontendError, Hub
 from bot.pull import manifest_of, open_store, profile_of
 from bot.settings import Settings, SettingsError, devices_of
 from bot.store import Store
+from handlers.kit.errors import Stopping
 from handlers.kit.registry import commands
 from handlers.kit.reply import Button, Reply
 from handlers.kit.request import Call
@@ -30,6 +31,7 @@ from locales import Message, words
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0  # how long running jobs may finish at shutdown
+LAST_WORDS = 0.5  # seconds that presenters have to bring final replies out
 MEGABYTE = 1_000_000
 
 
@@ -219,13 +221,17 @@ async def _tell_interrupted(hub: Hub) -> None:
 
 
 async def _drain(hub: Hub) -> None:
-    """Take no more; let what runs finish; cancel and tell what does not."""
-    hub.services.runs.closing = True
+    """Take no more; tell those who wait; let what runs finish; cancel and tell what does not."""
+    services = hub.services
+    services.runs.closing = True
+    services.queue.dismiss()
+    runs = services.runs.by_id
+    if not runs:
+        return
     loop = asyncio.get_running_loop()
     deadline = loop.time() + DRAIN_SECONDS
-    runs = hub.services.runs.by_id
     while runs and loop.time() < deadline:
         await asyncio.sleep(0.1)
     for run in list(runs.values()):
-        run.cancel()
-    await asyncio.sleep(0.5 if runs else 0)  # presenters bring the last word out
+        run.cancel(Stopping("error-stopped"))
+    await asyncio.sleep(LAST_WORDS)

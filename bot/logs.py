@@ -24,7 +24,6 @@ JOB_FIELDS = (
     "wait",
     "seconds",
     "attempts",
-    "session",
     "worker",
 )
 

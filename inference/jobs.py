@@ -106,7 +106,9 @@ class QueueFull(InferenceError):
     """Refused at the door. `eta` is seconds until there may be room again, None if unknown.
 
     `scope` says whose limit it is: everybody's, the user's, the chat's, or that of the bytes that
-    the jobs of all hold together. `waiting`: jobs that count against it.
+    the jobs of all hold together. `waiting`: jobs that count against it. The `eta` is that of the
+    limit, whatever was asked for: of the first room to have done all that it has, or (scope "user")
+    of the first of the user's own jobs.
     """
 
     def __init__(self, waiting: int, eta: float | None, scope: Scope = "all") -> None:
@@ -122,7 +124,11 @@ class QueueFull(InferenceError):
 
 
 class JobCancelled(InferenceError):
-    """The ticket was given back, or the queue shut down."""
+    """The ticket was given back, or the queue shut down (`QueueClosed`)."""
+
+
+class QueueClosed(JobCancelled):
+    """The queue is shutting down: it takes no more, and has ended what was not done yet."""
 
 
 class JobTimeout(InferenceError):
@@ -165,7 +171,7 @@ class ModelUnavailable(InferenceError):
 
 
 class TooLargeForDevice(ModelUnavailable):
-    """The model needs more memory than the budget of any device. Both are in bytes."""
+    """The model needs more memory than any worker has of its device. Both are in bytes."""
 
     def __init__(self, model: str, needed: int, budget: int) -> None:
         super().__init__(f"{model} needs {needed} bytes, the budget is {budget}")

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ from inference.jobs import (
     ModelUnavailable,
     OutOfMemory,
     Progress,
+    QueueClosed,
     Queued,
     QueueFull,
     Scope,
@@ -72,9 +73,9 @@ class QueueOptions:
     """See `config.toml` for the meaning; `variants` picks a task's checkpoint by hand.
 
     `devices`: one worker each in every room; (): what the engine finds. `workers`: in every room,
-    the devices in turn; 0: one for each device. `held_bytes`: of the
-    payloads of all jobs without an outcome. `memory_budget`: bytes that the models resident on a
-    device may occupy, 0: chosen by the device. `preload`: modules that a room's workers import
+    the devices in turn; 0: one for each device. `held_bytes`: of the payloads of all jobs without
+    an outcome. `memory_budget`: bytes that the models resident on a device may occupy, those of all
+    its workers together; 0: chosen by the device. `preload`: modules that a room's workers import
     before their first job.
     """
 
@@ -121,14 +122,17 @@ class Overview:
 class Submission(Ticket):
     """`async with` it: the job is in the queue within the block, and given back after it."""
 
-    __slots__ = ("_entry", "_queue")
+    __slots__ = ("_entry", "_queue", "job")
 
     def __init__(self, queue: InferenceQueue, job: Job) -> None:
         super().__init__(job)
         self._queue = queue
+        self.job: Job | None = job  # until it is in the queue
 
     async def __aenter__(self) -> Ticket:
         self._entry = self._queue._admit(self)
+        # Its payload is sealed, or an equal job's is. No other is counted, so none may be kept.
+        self.job = None
         return self
 
     async def __aexit__(
@@ -164,8 +168,9 @@ class InferenceQueue:
         self._jobs = 0  # entries that have no outcome yet
         self._lanes: dict[Key, Key] = {}  # one tuple each, however many jobs it is of
         self._tickets = 0  # that have not been given back
-        self._by_user: dict[str, int] = {}  # of them
-        self._by_chat: dict[str, int] = {}
+        self._by_user: dict[Hashable, int] = {}  # of them
+        self._by_chat: dict[Hashable, int] = {}
+        self._ends: dict[Hashable, float] = {}  # of users at their limit: when a job will be done
         self._held = 0  # bytes of payloads
         self._ended: list[tuple[Entry, Done | InferenceError, str, float]] = []  # not in the books
         self._telling: asyncio.Handle | None = None
@@ -182,7 +187,7 @@ class InferenceQueue:
 
         Raises, on entering the block:
             QueueFull: no room, for anybody, for this user or for his chat.
-            JobCancelled: the queue is shutting down.
+            QueueClosed: the queue is shutting down.
             TooLargeForDevice: no device can ever hold the model.
             ModelFailed: the payload does not pickle.
             KeyError: no such task.
@@ -227,7 +232,7 @@ class InferenceQueue:
                 name=room.name,
                 devices=len(room.stations),
                 devices_ready=sum(station.ready for station in room.stations),
-                waiting=len(room.line),
+                waiting=self._waiting_in(room),
                 running=room.running,
                 loading=tuple(
                     key.partition(" ")[2] for station in room.stations for key in station.loading
@@ -239,10 +244,23 @@ class InferenceQueue:
         return Overview(
             waiting=self.waiting,
             running=self.running,
-            users=sum(room.line.users for room in self._rooms.values()),
+            users=self._people(),
             eta=self._eta_of_newcomer(busiest) if busiest else None,
             rooms=rooms,
         )
+
+    def _waiting_in(self, room: Room) -> int:
+        """Jobs of a room that have not started, those whose model is on its way included."""
+        return len(room.line) + self._supply.waiting(room.name)
+
+    def _people(self) -> int:
+        """How many people wait, in line or for a model on its way."""
+        rooms = self._rooms.values()
+        people = sum(room.line.users for room in rooms)
+        if len(self._supply):
+            in_line = {(entry.chat, entry.user) for room in rooms for entry in room.line.all()}
+            people += len({(entry.chat, entry.user) for entry in self._supply} - in_line)
+        return people
 
     def variant(self, task: str) -> Variant:
         """The checkpoint that answers a task under this configuration."""
@@ -268,6 +286,13 @@ class InferenceQueue:
             self._room(task.room)
         await asyncio.gather(*self._opening)
 
+    def dismiss(self) -> None:
+        """Take no more, and tell those who wait; what is at a worker goes on until `close`."""
+        self._closing = True
+        lines = (entry for room in self._rooms.values() for entry in room.line.all())
+        for entry in [*self._supply, *lines]:
+            self._finish(entry, QueueClosed("shutting down"), "cancelled")
+
     async def close(self, drain: float = 0.0) -> None:
         """Take no more; let the rest finish within `drain` seconds, or tell it; end the workers."""
         self._closing = True
@@ -277,7 +302,7 @@ class InferenceQueue:
                 async with asyncio.timeout(drain):
                     await self._empty.wait()
         for entry in self._all():
-            self._finish(entry, JobCancelled("shutting down"), "cancelled")
+            self._finish(entry, QueueClosed("shutting down"), "cancelled")
         await self._supply.close()
         for opening in self._opening:
             opening.cancel()
@@ -290,9 +315,10 @@ class InferenceQueue:
         await asyncio.gather(*(each.link.close() for each in stations if each.link))
         await self._engine.close()
 
-    def _admit(self, ticket: Ticket) -> Entry | None:
+    def _admit(self, ticket: Submission) -> Entry | None:
         """Let a ticket in: to a remembered result (None), an equal job's run, or one of its own."""
         job = ticket.job
+        assert job is not None, "a job is submitted once"
         task = self._tasks[job.task]
         variant = self.variant(job.task)
         key = task.share_key(job.payload)
@@ -310,10 +336,10 @@ class InferenceQueue:
             metrics.SHARED.labels(task.name, "run").inc()
             self._join(entry, ticket)
         else:
-            entry = self._entry(ticket, task, variant, share)
+            entry = self._entry(ticket, job, task, variant, share)
             size = entry.bytes
             if self._held + size > self._options.held_bytes and self._jobs:
-                raise self._refused(task, QueueFull(self._jobs, None, "bytes"))
+                raise self._refused(task, QueueFull(self._jobs, self._eta_of_a_place(), "bytes"))
             self._held += size
             self._jobs += 1
             if share is not None:
@@ -326,9 +352,10 @@ class InferenceQueue:
             self._supply.prepare(entry)
         return entry
 
-    def _entry(self, ticket: Ticket, task: Task, variant: Variant, share: Hashable) -> Entry:
+    def _entry(
+        self, ticket: Ticket, job: Job, task: Task, variant: Variant, share: Hashable
+    ) -> Entry:
         """The job as the queue keeps it; what a task's own code may get wrong goes wrong here."""
-        job = ticket.job
         try:
             payload = seal(job.payload)
         except Exception as error:  # pickling runs the payload's own code
@@ -359,24 +386,24 @@ class InferenceQueue:
             ticket.deliver(latest)
         if entry.text:
             ticket.deliver(Token("".join(entry.text)))
-        owner = ticket.job.owner
+        owner = ticket.owner
         self._room(entry.task.room).line.hasten(entry, owner.chat, owner.user)
 
     def _check_limits(self, job: Job, task: Task, variant: Variant, room: Room) -> None:
         if self._closing:
-            raise JobCancelled("shutting down")
+            raise QueueClosed("shutting down")
         options = self._options
         if self._tickets >= options.waiting_limit:
             waiting = self.waiting + self._tickets - self._jobs  # those who share a run too
             if waiting >= options.waiting_limit:
-                raise self._refused(task, QueueFull(waiting, self._eta_of_newcomer(room)))
+                raise self._refused(task, QueueFull(waiting, self._eta_of_a_place()))
         owner = job.owner
         own = self._by_user.get(owner.user, 0)
         if own >= options.waiting_limit_user:
-            raise self._refused(task, QueueFull(own, None, "user"))
+            raise self._refused(task, QueueFull(own, self._eta_of_own(owner.user), "user"))
         theirs = self._by_chat.get(owner.chat, 0)
         if theirs >= options.waiting_limit_chat:
-            raise self._refused(task, QueueFull(theirs, self._eta_of_newcomer(room), "chat"))
+            raise self._refused(task, QueueFull(theirs, self._eta_of_a_place(), "chat"))
         if variant.memory and (budget := room.budget) is not None and variant.memory > budget:
             raise TooLargeForDevice(variant.name, variant.memory, budget)
 
@@ -395,7 +422,7 @@ class InferenceQueue:
     def _give_back(self, entry: Entry, ticket: Ticket) -> None:
         """One reader has gone; the run goes on while others read it."""
         self._tickets -= 1
-        owner = ticket.job.owner
+        owner = ticket.owner
         for counts, name in ((self._by_user, owner.user), (self._by_chat, owner.chat)):
             left = counts[name] - 1
             if left:
@@ -428,7 +455,7 @@ class InferenceQueue:
             opening = asyncio.create_task(self._open(room), name=f"room {name}")
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
-            metrics.WAITING.labels(name).set_function(lambda: len(room.line))
+            metrics.WAITING.labels(name).set_function(lambda: self._waiting_in(room))
             metrics.RUNNING.labels(name).set_function(lambda: room.running)
             metrics.FAIRNESS.labels(name).set_function(lambda: room.line.fairness)
             metrics.WORKERS.labels(name).set_function(
@@ -448,7 +475,7 @@ class InferenceQueue:
         for device in devices[len(room.stations) :]:
             if self._closing:
                 return
-            self._open_station(room, device)
+            self._open_station(room, device, self._sharers(device, devices))
         if self._engine.elastic and not self._closing:
             asyncio.get_running_loop().call_later(DEVICES_INTERVAL, self._open_again, room)
 
@@ -458,7 +485,15 @@ class InferenceQueue:
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
 
-    def _open_station(self, room: Room, device: str) -> None:
+    def _sharers(self, device: str, devices: Sequence[str]) -> int:
+        """How many workers will share a device, those of all rooms: each has the same devices.
+
+        In a cluster each name stands for a device of its own, though it may occur often.
+        """
+        rooms = len({task.room for task in self._tasks.values()})
+        return rooms if self._engine.elastic else rooms * devices.count(device)
+
+    def _open_station(self, room: Room, device: str, sharers: int) -> None:
         number = len(room.stations)
         name = f"{room.name}-{number}" if number else room.name
         options = self._options
@@ -471,6 +506,7 @@ class InferenceQueue:
                 device=device,
                 threads=options.threads,
                 memory_budget=options.memory_budget,
+                sharers=sharers,
                 log_file=folder / f"worker-{name}.log" if folder else None,
                 preload=options.preload.get(room.name, ()),
             ),
@@ -653,6 +689,23 @@ class InferenceQueue:
         in_hand = sum(entry.charged for station in ready for entry in station.held.values())
         return (room.line.cost + in_hand) / len(ready) if ready else None
 
+    def _eta_of_a_place(self) -> float | None:
+        """Seconds until there may be room under a limit that all rooms share, as far as known.
+
+        That is when the first of them has done all that it has. One where nobody waits counts only
+        if nobody waits in any: its end would leave as many waiting as before.
+        """
+        rooms = self._rooms.values()
+        busy = [room for room in rooms if len(room.line)]
+        busy = busy or [room for room in rooms if not room.idle]
+        etas = [eta for room in busy if (eta := self._eta_of_newcomer(room)) is not None]
+        return min(etas, default=None)
+
+    def _eta_of_own(self, user: str) -> float | None:
+        """Seconds until the first of a user's jobs is done, where he was told."""
+        left = self._ends.get(user, 0.0) - asyncio.get_running_loop().time()
+        return left if left > 0.0 else None
+
     def _tell_positions_soon(self, delay: float) -> None:
         loop = asyncio.get_running_loop()
         self._telling = loop.call_later(delay, self._tell_positions)
@@ -678,7 +731,11 @@ class InferenceQueue:
 
     def _told(self) -> Iterator[None]:
         """The work of `_tell_positions`, with pauses for the loop."""
+        ends: dict[Hashable, float] = {}
         for room in list(self._rooms.values()):
+            for station in room.stations:
+                for entry in station.held.values():
+                    self._note_end(ends, entry, entry.promise)
             if not len(room.line):
                 continue
             now = asyncio.get_running_loop().time()
@@ -692,6 +749,17 @@ class InferenceQueue:
                 if entry.in_line:
                     room.line.reprice(entry, self._cost(entry))
                     _tell(entry, position, len(room.line), eta, now)
+                    if eta is not None:
+                        self._note_end(ends, entry, now + eta)
+        self._ends = ends
+
+    def _note_end(self, ends: dict[Hashable, float], entry: Entry, end: float) -> None:
+        """Keep the soonest end of the jobs of whoever is at his limit: a refusal may not search."""
+        user = entry.user
+        if self._by_user.get(user, 0) < self._options.waiting_limit_user or entry.over:
+            return
+        if end > asyncio.get_running_loop().time():
+            ends[user] = min(end, ends.get(user, end))
 
 
 def _tell(entry: Entry, position: int, waiting: int, eta: float | None, now: float) -> None:

@@ -60,6 +60,10 @@ class Supply:
         for entries in self._waiting.values():
             yield from entries
 
+    def waiting(self, room: str) -> int:
+        """How many of a room's jobs wait here."""
+        return sum(entry.task.room == room for entry in self)
+
     def files(self, variant: Variant) -> Mapping[str, Path] | None:
         """The files of a variant; None while they are not there."""
         return self._files.get(variant.name) if variant.weights else _NONE

@@ -12,16 +12,17 @@ class Ticket:
     """A place in the queue. Iterate it for events; the last one is `Done`. One reader at a time.
 
     A slow reader misses nothing that counts: positions and progress are replaced by newer ones,
-    pieces of text are joined. Ten thousand may wait, so a ticket is a few small fields.
+    pieces of text are joined. Ten thousand may wait, so a ticket is a few small fields; of the job
+    it keeps the owner, never the payload.
 
     Raises, when iterated:
         InferenceError: any outcome but `Done`; see `inference.jobs`.
     """
 
-    __slots__ = ("_error", "_first", "_for_outcome", "_more", "_reader", "job", "latest", "over")
+    __slots__ = ("_error", "_first", "_for_outcome", "_more", "_reader", "latest", "over", "owner")
 
     def __init__(self, job: Job) -> None:
-        self.job = job
+        self.owner = job.owner
         self.latest: Event | None = None
         self.over = False  # whether the outcome is known
         self._first: Event | None = None  # unread; it and those after it: at most one of a kind

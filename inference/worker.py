@@ -22,6 +22,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import socket
 import sys
@@ -54,13 +55,20 @@ SILENCE = 0.001  # seconds that results may wait for more of them
 SOON = 0.02  # seconds: what a model answers in less needs no word that it has begun
 _PREFERENCE: dict[Kind, int] = {"short": 0, "stream": 1, "long": 2}  # where all have had alike
 DEVICE_LOST = 70  # exit code of a worker whose device can no longer be used
+# How libraries say that memory does not suffice where they have no type for it: CUDA, HIP and MPS;
+# torch on a CPU, on Linux and on Windows; C++; cuBLAS and its like, cuDNN.
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|bad_alloc|alloc(ation)?_failed"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """`device` as in the configuration; `threads` for CPU text engines (0: choose).
 
-    `memory_budget`: bytes that resident models may occupy together, 0: choose by the device.
+    `memory_budget`: bytes of the device that resident models may occupy, 0: choose by the device.
+    `sharers`: workers that share the device, this one included; each gets an equal part of the
+        budget, chosen or not: the workers of two rooms do not know of each other's models.
     `preload`: modules to import before the first job.
     `log_file`: where the process writes instead of the terminal; None: standard error.
     """
@@ -69,6 +77,7 @@ class WorkerOptions:
     device: str = "auto"
     threads: int = 0
     memory_budget: int = 0
+    sharers: int = 1
     log_file: Path | None = None
     preload: tuple[str, ...] = ()
 
@@ -162,7 +171,8 @@ class Worker:
 
     @property
     def _budget(self) -> int:
-        return self._options.memory_budget or default_budget(self._device)
+        whole = self._options.memory_budget or default_budget(self._device)
+        return whole // self._options.sharers
 
     def _take_in(self, message: Message) -> None:
         match message:
@@ -191,26 +201,14 @@ class Worker:
             if number not in self._sessions:
                 self._say("end", number, 0.0, 0, 0)
             return
-        variant = self._known[key][0]
         try:
             model = self._model(key)
         except Exception as error:  # a model's load may raise anything
-            log.exception("%s does not load", variant.name)
-            self._say("unloadable", key)
-            lost = device_is_lost(error)
-            if lost:
-                self._say("leaving")
-            failure: InferenceError = ModelUnavailable(
-                f"{variant.name}: {type(error).__name__}: {error}"
-            )
-            if isinstance(error, TooLargeForDevice):
-                failure = error
-            for job in batch:
-                self._say("error", job, failure, 0.0)
-            if number not in self._sessions:
-                self._say("end", number, 0.0, 0, 0)
-            if lost:
-                self._leave()
+            log.exception("%s does not load", self._known[key][0].name)
+            self._does_not_load(number, key, batch, error)
+            model = None
+        if model is None:
+            _collect()  # only here: the error's traceback held what had been loaded
             return
         self._say("started", number, list(batch))
         if kind != "short" or self._last_step.get(key, SOON) >= SOON:
@@ -221,20 +219,69 @@ class Worker:
             if running:
                 running.admit(batch)
             else:
-                running = _Running(key, kind, model.start(batch), batch)
+                running = _Running(key, kind, model.start(batch), batch, self._device)
                 self._welcome(running)
                 self._sessions[number] = running
         except Exception as error:
             # Those who are in the session already have nothing to do with it.
             log.exception("session %d takes no newcomers", number)
-            lost = device_is_lost(error)
-            if lost:
-                self._say("leaving")
-            self._say("failed", number, list(batch), portable(error), 0.0)
-            if number not in self._sessions:
-                self._say("end", number, 0.0, 0, 0)
-            if lost:
-                self._leave()
+            failure = self._fail(number, list(batch), error, 0.0)
+            if isinstance(failure, OutOfMemory):
+                self._evict_all_but({key})
+        else:
+            return
+        _empty_cuda_cache()  # only here: the error's traceback held what had been allocated
+
+    def _does_not_load(
+        self, number: int, key: str, batch: Mapping[JobId, Any], error: Exception
+    ) -> None:
+        """Say that nobody of a batch can be served, as its model cannot be had."""
+        self._say("unloadable", key)
+        lost = self._is_lost(error)
+        if lost:
+            self._say("leaving")
+        failure: InferenceError = ModelUnavailable(
+            f"{self._known[key][0].name}: {type(error).__name__}: {text_of(error)}"
+        )
+        if isinstance(error, TooLargeForDevice):
+            failure = error
+        for job in batch:
+            self._say("error", job, failure, 0.0)
+        if number not in self._sessions:
+            self._say("end", number, 0.0, 0, 0)
+        if lost:
+            self._leave()
+
+    def _fail(
+        self, number: int, jobs: list[JobId], error: Exception, seconds: float
+    ) -> InferenceError:
+        """Say that jobs of a session fell over together, each after `seconds`; and why."""
+        failure = portable(error)
+        lost = self._is_lost(error)
+        if lost:
+            self._say("leaving")  # so that nothing is sent to a process that is about to end
+        self._say("failed", number, jobs, failure, seconds)
+        if number not in self._sessions:
+            self._say("end", number, 0.0, 0, 0)
+        if lost:
+            self._leave()
+        return failure
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether this process can no longer use its device.
+
+        Such a fault may first show as another library's, cuDNN's say. But from then on every call
+        fails; so the device is asked.
+        """
+        if device_is_lost(error):
+            return True
+        if (cuda := _cuda(self._device)) is not None:
+            try:
+                cuda.synchronize(self._device)
+            except Exception:
+                log.exception("the device does not answer")
+                return True
+        return False
 
     def _model(self, key: str) -> Model:
         """The model of a key, loaded; it is now the last one to be evicted."""
@@ -245,23 +292,33 @@ class Worker:
             self._say("loading", key)
             self._flush()
             began = time.perf_counter()
-            module, _, name = variant.entry.partition(":")
-            options = {**variant.options, "threads": self._options.threads}
-            model = getattr(importlib.import_module(module), name)(options, files)
-            assert isinstance(model, Model)
-            try:
-                model.load(self._device)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._evict_all_but(set())  # others may be in the way; once more
-                model.load(self._device)
-            self._models[key] = model
+            self._models[key] = model = self._loaded(variant, files)
             seconds = time.perf_counter() - began
             log.info("%s loaded in %.1f s", variant.name, seconds)
             self._say("loaded", key, seconds)
             self._flush()  # the limits of loading end here, those of the jobs begin
         self._models.move_to_end(key)
+        return model
+
+    def _loaded(self, variant: Variant, files: Mapping[str, Path]) -> Model:
+        """A new model in memory; if that does not suffice, once more without the idle ones."""
+        try:
+            return self._load(variant, files)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            log.warning("%s does not fit beside the others: %s", variant.name, text_of(error))
+        # Only here: the error's traceback held what had been loaded.
+        self._evict_all_but(set())
+        _collect()
+        return self._load(variant, files)
+
+    def _load(self, variant: Variant, files: Mapping[str, Path]) -> Model:
+        module, _, name = variant.entry.partition(":")
+        options = {**variant.options, "threads": self._options.threads}
+        model = getattr(importlib.import_module(module), name)(options, files)
+        assert isinstance(model, Model)
+        model.load(self._device)
         return model
 
     def _make_room(self, variant: Variant) -> None:
@@ -286,8 +343,7 @@ class Worker:
         with _logged(f"{key} does not close"):
             model.close()
         del model
-        gc.collect()  # networks hold themselves in circles
-        _empty_cuda_cache()
+        _collect()
         log.info("%s evicted", key)
 
     def _evict_all_but(self, keys: set[str]) -> None:
@@ -323,6 +379,9 @@ class Worker:
                 events = list(running.session.step())
             except Exception as error:  # noqa: BLE001 (model code)
                 self._session_failed(number, error, time.perf_counter() - began)
+                events = None
+            if events is None:
+                _empty_cuda_cache()  # only here: the error's traceback held the step's tensors
                 return
             self._last_step[running.key] = took = time.perf_counter() - began
             self._spend(running, took)
@@ -365,19 +424,11 @@ class Worker:
         running = self._sessions.pop(number)
         log.error("session %d failed", number, exc_info=error)
         self._spend(running, seconds)
-        failure = portable(error)
         share = running.seconds / max(1, running.size)
-        lost = device_is_lost(error)
-        if lost:
-            self._say("leaving")  # so that nothing is sent to a process that is about to end
-        self._say("failed", number, list(running.spent), failure, share)
-        self._say("end", number, 0.0, 0, 0)
-        if lost:
-            self._leave()
+        failure = self._fail(number, list(running.spent), error, share)
         self._close_session(running)
         if isinstance(failure, OutOfMemory):
             self._evict_all_but({running.key})
-        _empty_cuda_cache()
 
     def _leave(self) -> None:
         """The device can no longer be used by this process; another may be better off."""
@@ -431,9 +482,11 @@ class _Running:
     seconds, from where others of its kind were when it came.
     """
 
-    __slots__ = ("_base", "had", "key", "kind", "seconds", "session", "size", "spent")
+    __slots__ = ("_base", "_device", "had", "key", "kind", "seconds", "session", "size", "spent")
 
-    def __init__(self, key: str, kind: Kind, session: Session, batch: Mapping[JobId, Any]) -> None:
+    def __init__(
+        self, key: str, kind: Kind, session: Session, batch: Mapping[JobId, Any], device: str
+    ) -> None:
         self.key = key
         self.kind = kind
         self.session = session
@@ -441,7 +494,8 @@ class _Running:
         self.size = len(batch)
         self.seconds = 0.0
         self.had = 0.0
-        self._base = _reset_peak()
+        self._device = device
+        self._base = _reset_peak(device)
 
     def admit(self, batch: Mapping[JobId, Any]) -> None:
         self.session.admit(batch)
@@ -459,23 +513,31 @@ class _Running:
     @property
     def peak(self) -> int:
         """Bytes of the device's memory that it needed beside the models; 0: unknown."""
-        return max(0, _peak() - self._base)
+        return max(0, _peak(self._device) - self._base)
 
 
-def _reset_peak() -> int:
+def _cuda(device: str) -> Any:
+    """`torch.cuda` if this process uses it on `device`, else None.
+
+    Its calls want the device named: torch's current one may be another.
+    """
+    torch = sys.modules.get("torch")
+    if not device.startswith("cuda") or torch is None or not torch.cuda.is_initialized():
+        return None
+    return torch.cuda
+
+
+def _reset_peak(device: str) -> int:
     """Begin to watch for the highest use of the device's memory; bytes in use now."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    if (cuda := _cuda(device)) is None:
         return 0
-    torch.cuda.reset_peak_memory_stats()
-    return int(torch.cuda.memory_allocated())
+    cuda.reset_peak_memory_stats(device)
+    return int(cuda.memory_allocated(device))
 
 
-def _peak() -> int:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return 0
-    return int(torch.cuda.max_memory_allocated())
+def _peak(device: str) -> int:
+    cuda = _cuda(device)
+    return 0 if cuda is None else int(cuda.max_memory_allocated(device))
 
 
 @contextlib.contextmanager
@@ -508,15 +570,18 @@ def text_of(error: BaseException) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    """Whether the memory of the device, or of the machine, did not suffice."""
+    if isinstance(error, MemoryError | OutOfMemory) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    # Other types may quote what somebody has typed.
+    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(text_of(error).lower()))
 
 
 def device_is_lost(error: BaseException) -> bool:
     """Whether CUDA refuses this process from now on, as after a failed device-side assertion."""
-    text = text_of(error)
-    return (type(error).__name__ == "AcceleratorError" or "CUDA error" in text) and (
-        "out of memory" not in text
-    )
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in text_of(error)
 
 
 def portable(error: BaseException) -> InferenceError:
@@ -568,7 +633,14 @@ def default_budget(device: str) -> int:
     return 8_000_000_000
 
 
+def _collect() -> None:
+    """Give back the memory of what nobody refers to any more."""
+    gc.collect()  # networks hold themselves in circles
+    _empty_cuda_cache()
+
+
 def _empty_cuda_cache() -> None:
+    """Give back what torch keeps for later, on all devices that it has used."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -4,7 +4,7 @@ Order in which `explain` looks:
 
 1. `UserError`: the reader can mend it; its own message, nothing logged.
 2. Pictures: not a picture, too large.
-3. The queue: full, cancelled, timed out.
+3. The queue: full, closed, cancelled, timed out.
 4. Models and weights: no network, no space, out of memory, worker lost.
 5. Anything else is our mistake: a general apology with an id; the log has the traceback.
 """
@@ -25,6 +25,7 @@ from inference.jobs import (
     JobTimeout,
     ModelUnavailable,
     OutOfMemory,
+    QueueClosed,
     QueueFull,
     TooLargeForDevice,
     WorkerLost,
@@ -44,6 +45,13 @@ class UserError(Exception):
         self.message = Message(key, **arguments)
 
 
+class Stopping(UserError):
+    """The program is about to end; the same call may be made again when it is back."""
+
+    def __init__(self, key: str = "error-stopping") -> None:
+        super().__init__(key)
+
+
 def message_for(error: BaseException) -> Message | None:
     """The sentence for a known failure, or None for one that we did not foresee."""
     match error:
@@ -56,6 +64,8 @@ def message_for(error: BaseException) -> Message | None:
         case QueueFull():
             again = _again(error.eta)
             return Message(f"error-queue-{error.scope}", waiting=error.waiting, again=again)
+        case QueueClosed():
+            return Stopping().message
         case JobCancelled():
             return Message("cancelled")
         case JobTimeout():
@@ -90,7 +100,7 @@ def explain(error: BaseException, command: str) -> Reply:
     """The reply that tells the reader of a failure; what the operator needs goes to the log."""
     message = message_for(error)
     if message is not None and not isinstance(error, _WORTH_LOGGING):
-        retry = isinstance(error, QueueFull | JobCancelled)
+        retry = isinstance(error, QueueFull | JobCancelled | Stopping)
         return Reply(blocks=(Say(message),), error=True, retry=retry, private=True)
     error_id = secrets.token_hex(4)
     # Weights that cannot be fetched are a fact about the network, not a fault in the program.

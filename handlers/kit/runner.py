@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from handlers.kit.errors import UserError, explain
+from handlers.kit.errors import Stopping, UserError, explain
 from handlers.kit.parameters import MissingParameter, Parameter, bind
 from handlers.kit.registry import Command, commands
 from handlers.kit.reply import Button, Note, Question, Reply, Say, State
@@ -46,6 +46,7 @@ class Run:
         self._version = 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._why: UserError | None = None  # it was cancelled, if nobody wished it
 
     async def __aiter__(self) -> AsyncIterator[Reply]:
         """Every state that nobody overtook; ends after the final one."""
@@ -67,10 +68,17 @@ class Run:
             last = reply
         return last
 
-    def cancel(self) -> None:
-        """Stop it; the final reply says that it was cancelled."""
+    def cancel(self, why: UserError | None = None) -> None:
+        """Stop it; the final reply says `why`, or that it was cancelled. The first word counts."""
         if self._task and self.final is None:
+            if not self._task.cancelling():
+                self._why = why
             self._task.cancel()
+
+    @property
+    def farewell(self) -> Reply:
+        """What is said of a run that was cancelled."""
+        return explain(self._why, self.command.name) if self._why else Reply.say("cancelled")
 
     def publish(self, reply: Reply) -> None:
         if self.final is not None:
@@ -137,7 +145,7 @@ def _settle(run: Run, services: Services, task: asyncio.Task[None]) -> None:
     services.runs.by_id.pop(run.id, None)
     if run.final is None:
         error = None if task.cancelled() else task.exception()
-        reply = explain(error, run.command.name) if error else Reply.say("cancelled")
+        reply = explain(error, run.command.name) if error else run.farewell
         run.publish(_finished(reply, run))
 
 
@@ -148,7 +156,7 @@ async def _execute(run: Run, services: Services) -> None:
     outcome = "failed"
     try:
         if services.runs.closing:
-            raise UserError("error-stopping")
+            raise Stopping
         arguments = bind(command.parameters, request.arguments, request.language)
         # Shielded, so that a run cancelled right here still learns the number to finish under.
         usage = asyncio.ensure_future(services.memory.begin(request))
@@ -178,7 +186,7 @@ async def _execute(run: Run, services: Services) -> None:
         outcome = "asked"
     except asyncio.CancelledError:
         # The task was cancelled by /cancel, a button, a vanished client or the drain.
-        run.publish(_finished(Reply.say("cancelled"), run))
+        run.publish(_finished(run.farewell, run))
         outcome = "cancelled"
     except Exception as error:  # noqa: BLE001
         # The boundary: whatever a handler raises becomes one sentence; explain() logs the rest.

@@ -109,24 +109,33 @@ class Transformers(Model):
         if on_cuda:
             torch.cuda.empty_cache()
 
-    def begin(self, wanted: TextInput) -> _Text:
-        """Have a text written, from the next step on.
+    def read(self, wanted: TextInput) -> list[int]:
+        """The tokens of a text's prompt.
 
         Raises:
             BadInput: "empty", or "too-long": the prompt leaves no room for an answer.
+            Exception: whatever the chat template raises over this input.
         """
         prompt = self._prompt(wanted.messages)
-        room = self._context - len(prompt)
         if not prompt:
             raise BadInput("empty")
-        if room < 1:
+        if len(prompt) >= self._context:
             raise BadInput("too-long", f"{len(prompt)} tokens, the context holds {self._context}")
+        return prompt
+
+    def begin(self, prompt: list[int], wanted: TextInput) -> _Text:
+        """Have a text written, from the next step on.
+
+        Raises:
+            Exception: whatever making the engine meets, out of memory say. Nothing has begun.
+        """
         if self._engine is None:
             slots, top_k = int(self.options.get("slots", 8)), int(self.options.get("top_k", 0))
             self._engine = Engine(self._network, slots, self._context, GumbelSampler(top_k))
         text = _Text(next(self._names), self.tokenizer.backend_tokenizer, self._ends)
+        tokens = min(wanted.max_tokens, self._context - len(prompt))
+        self._engine.add(text.name, prompt, tokens, self._ends, wanted)
         self._texts[text.name] = text
-        self._engine.add(text.name, prompt, min(wanted.max_tokens, room), self._ends, wanted)
         return text
 
     def step(self) -> None:
@@ -179,6 +188,8 @@ class Engine:
 
     def __init__(self, network: Any, slots: int, context: int, sampler: GumbelSampler) -> None:
         self._network = network
+        if network.device.type == "cuda" and network.device.index is not None:
+            torch.cuda.set_device(network.device)  # as the library does in its thread
         self._manager = network.init_continuous_batching(
             generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),
             continuous_batching_config=ContinuousBatchingConfig(
@@ -310,12 +321,25 @@ class _Texts(Session):
         self._refused: list[SessionEvent] = []
 
     def admit(self, batch: Mapping[JobId, TextInput]) -> None:
-        for job, wanted in batch.items():
-            try:
-                self._texts[job] = self._model.begin(wanted)
-            except Exception as error:  # noqa: BLE001
-                # A chat template may raise anything over its input; that text fails alone.
-                self._refused.append((job, error))
+        texts: dict[JobId, _Text] = {}
+        refused: list[SessionEvent] = []
+        try:
+            for job, wanted in batch.items():
+                try:
+                    prompt = self._model.read(wanted)
+                except MemoryError:
+                    raise
+                except Exception as error:  # noqa: BLE001
+                    # A chat template may raise anything over its input; that text fails alone.
+                    refused.append((job, error))
+                else:
+                    texts[job] = self._model.begin(prompt, wanted)
+        except BaseException:  # nobody's own fault: it is the worker's to make room, and to halve
+            for text in texts.values():
+                self._model.end(text)
+            raise
+        self._texts |= texts
+        self._refused += refused
 
     def step(self) -> Iterator[SessionEvent]:
         """One token for all."""

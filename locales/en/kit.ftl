@@ -42,6 +42,7 @@ ask-value = /{ $command } needs a value for “{ $parameter }”. Type it after 
 
 # --- commands and their parameters
 error-stopping = I am restarting. Try again in a minute.
+error-stopped = I am restarting and had to stop this before it was done. Try again in a minute.
 error-not-a-command = Type a command that starts with a slash; /help lists them all.
 error-command-empty = Type a command after the slash; /help lists them all.
 error-command-meant = There is no /{ $typed }. Did you mean /{ $command }?
@@ -92,7 +93,7 @@ error-queue-chat = { $waiting ->
 error-queue-bytes = The pictures and texts that wait for their answers fill the memory that I keep for them. { $again }
 error-timeout = This took longer than { $seconds } seconds, so I stopped it. Try something smaller.
 error-model-unavailable = The model cannot be loaded right now; whoever runs me finds the reason in the log.
-error-model-too-large = The model { $model } needs { $needed } GB of memory, and the device has { $budget } GB for models. Whoever runs me can choose a smaller model or a larger device.
+error-model-too-large = The model { $model } needs { $needed } GB of memory, and the device has { $budget } GB for it. Whoever runs me can choose a smaller model or a larger device.
 error-out-of-memory = The device ran out of memory on this. Try something smaller.
 error-worker-lost = The model crashed on this twice. Try other input.
 error-studio-lost = The drawing failed on this picture. Try another one.

@@ -36,6 +36,7 @@ ask-value = /{ $command } için “{ $parameter }” gerekiyor. Komutun ardında
 
 # --- komutlar ve parametreleri
 error-stopping = Yeniden başlatılıyorum. Bir dakika sonra yeniden dene.
+error-stopped = Yeniden başlatıldığım için bu işi yarıda bırakmak zorunda kaldım. Bir dakika sonra yeniden dene.
 error-not-a-command = Eğik çizgiyle başlayan bir komut yaz; hepsi /yardım içinde.
 error-command-empty = Eğik çizgiden sonra bir komut yaz; hepsi /yardım içinde.
 error-command-meant = /{ $typed } diye bir komut yok. Şunu mu demek istedin: /{ $command }?
@@ -74,7 +75,7 @@ error-queue-chat = Bu sohbetten ya da ağdan gelen { $waiting } iş zaten bekliy
 error-queue-bytes = Cevap bekleyen resim ve metinler, onlara ayırdığım belleği doldurdu. { $again }
 error-timeout = Bu iş { $seconds } saniyeden uzun sürünce durdurdum. Daha küçük bir şeyle dene.
 error-model-unavailable = Model şu anda yüklenemiyor; nedeni, beni çalıştıran kişinin günlüğünde yazıyor.
-error-model-too-large = { $model } modeli { $needed } GB bellek istiyor; aygıtta modellere ayrılan bellek ise { $budget } GB. Beni çalıştıran kişi daha küçük bir model ya da belleği daha büyük bir aygıt seçebilir.
+error-model-too-large = { $model } modeli { $needed } GB bellek istiyor; aygıtta ona ayrılabilen bellek ise { $budget } GB. Beni çalıştıran kişi daha küçük bir model ya da belleği daha büyük bir aygıt seçebilir.
 error-out-of-memory = Aygıtın belleği bu işe yetmedi. Daha küçük bir şeyle dene.
 error-worker-lost = Model bu girdide iki kez çöktü. Başka bir girdiyle dene.
 error-studio-lost = Bu resim çizilirken bir sorun çıktı. Başka bir resimle dene.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +14,14 @@ import pytest
 from bot import app
 from bot.hub import Frontend
 from bot.settings import Settings, SettingsError
-from handlers.kit.reply import Reply
+from handlers.kit import Button, Call, Command, Message, Reply, Say, Services, runner
 from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
+from inference.queue import InferenceQueue, QueueOptions
 from inference.weights import Manifest, WeightsStore
 from locales import words
-from tests.fakes import services
+from tests.fakes import FakePlatform, services
+from tests.inference.fake_models import NoWeights
+from tests.inference.simulation import Ask, SimulatedEngine, run, task
 
 
 class Ear(Frontend):
@@ -154,8 +159,6 @@ def test_without_ray_it_is_said_how_to_get_it(
 
 
 def test_a_frontend_for_each_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
-
     def platforms(**tokens: str) -> list[str]:
         for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN"):
             monkeypatch.setenv(name, tokens.get(name, ""))
@@ -175,3 +178,72 @@ async def test_a_data_folder_that_cannot_be_made_is_one_sentence(
     with pytest.raises(SettingsError, match=r"^data_folder: cannot make the folder .*file.*: ."):
         async with app.opened(settings(tmp_path / place)):
             pass
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last"),
+    [(app.DRAIN_SECONDS / 2, "working-on"), (app.DRAIN_SECONDS * 2, "error-stopped")],
+    ids=["finished", "cut off"],
+)
+def test_at_the_end_those_who_wait_are_told_at_once_and_what_is_at_work_has_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, last: str
+) -> None:
+    async def work(request: Request, services: Services) -> AsyncIterator[Reply]:
+        async with services.submit(request, "work", Ask(1)) as ticket:
+            await ticket.result()
+        yield Reply.say("working-on")
+
+    command = Command("test", work, "house", again=True)
+    monkeypatch.setattr(runner, "commands", lambda: {"test": command})
+    told: list[tuple[int, str, tuple[Button, ...]]] = []
+
+    async def main() -> None:
+        options = QueueOptions(tasks={"work": task("work", base=seconds)})
+        queue = InferenceQueue(NoWeights(), options, SimulatedEngine(1))
+        world = services(queue)
+        hub: Any = SimpleNamespace(services=world)
+        platform = FakePlatform(world)
+
+        async def ask(number: int) -> None:
+            reply = await runner.start(platform.request("test"), world).result()
+            (block,) = reply.blocks
+            assert isinstance(block, Say)
+            told.append((number, block.message.key, reply.buttons))
+
+        await queue.start()
+        asks = []
+        for number in range(3):
+            asks.append(asyncio.create_task(ask(number)))
+            await asyncio.sleep(2)  # the first is at its worker
+        await app._drain(hub)
+        await ask(3)
+        await asyncio.gather(*asks)
+        await queue.close()
+        world.studio.close()
+
+    run(main)
+    again = (Button(Message("button-again"), Call("test")),)
+    assert told == [
+        *((number, "error-stopping", again) for number in (1, 2)),
+        (0, last, again),
+        (3, "error-stopping", again),
+    ]
+
+
+def test_with_nothing_under_way_the_end_comes_at_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        options = QueueOptions(tasks={"work": task("work")})
+        queue = InferenceQueue(NoWeights(), options, SimulatedEngine(1))
+        world = services(queue)
+        hub: Any = SimpleNamespace(services=world)
+        came = loop.time()
+        await app._drain(hub)
+        assert loop.time() == came  # on a virtual clock
+        await queue.close()
+        world.studio.close()
+
+    run(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import queue
@@ -14,9 +15,14 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
+
+from locales import Message, words
+from tests.bot.web_world import Browser, said
 
 START = [sys.executable, "-c", "from bot.cli import main; main([])"]
 
@@ -81,6 +87,32 @@ def test_it_says_its_address_answers_and_stops_with_nothing_left(
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
+
+
+async def test_at_the_end_the_page_says_what_became_of_work_under_way(
+    program: subprocess.Popen[str],
+) -> None:
+    """One training is at its worker, two wait behind it."""
+    frontend: Any = SimpleNamespace(address=address_of(program))
+    async with Browser(frontend) as browser:
+        await browser.open()
+        async with browser.tab() as tab:
+            for seed in range(3):
+                await tab.send("line", text=f"/xor hidden:16 steps:5000 seed:{seed}")
+            async with asyncio.timeout(120):
+                while not (await tab.answer("partial"))["fraction"]:
+                    pass  # until the first has begun
+            program.send_signal(signal.SIGTERM)
+            answers = []
+            while len(answers) < 3:
+                answers.append(await tab.answer("final"))
+    say = words("en")
+    for answer in answers[:2]:
+        assert said(answer) == say(Message("error-stopping"))
+        assert [button["label"] for button in answer["buttons"]] == [say(Message("button-again"))]
+    # It may have been done in time.
+    assert said(answers[2]) == say(Message("error-stopped")) or answers[2]["images"]
+    assert program.wait(timeout=60) == 0
 
 
 def test_workers_end_when_the_program_is_killed(program: subprocess.Popen[str]) -> None:

@@ -28,9 +28,10 @@ from handlers.kit import (
     UserError,
     runner,
 )
+from handlers.kit.errors import Stopping
 from handlers.kit.reply import State
 from handlers.kit.runner import Run
-from inference.jobs import JobCancelled, QueueFull
+from inference.jobs import JobCancelled, QueueClosed, QueueFull
 from inference.pictures import PictureError
 from tests.fakes import FakeMemory, FakePlatform, services
 from tests.fakes import picture as photo
@@ -215,6 +216,7 @@ async def test_a_handler_without_a_final_reply_is_our_mistake(
         (QueueFull(5, 60.0, "chat"), "error-queue-chat", False),
         (QueueFull(5, None, "bytes"), "error-queue-bytes", False),
         (JobCancelled("elsewhere"), "cancelled", False),
+        (QueueClosed("shutting down"), "error-stopping", False),
         (ZeroDivisionError("1/0"), "error-unforeseen", True),
         (KeyError("x"), "error-unforeseen", True),
     ],
@@ -281,10 +283,11 @@ async def test_a_picture_that_is_gone_is_asked_for_again(world: Services, serve:
 
 
 async def test_newcomers_are_refused_while_the_program_stops(world: Services, serve: Any) -> None:
-    serve(stream(1, lambda: asyncio.sleep(0)))
+    serve(stream(1, lambda: asyncio.sleep(0)), again=True)
     world.runs.closing = True
     reply = await begin(world).result()
     assert (say(reply), reply.error) == ("error-stopping", True)
+    assert [button.label.key for button in reply.buttons] == ["button-again"]
 
 
 async def test_a_handler_may_end_with_a_question_of_its_own(world: Services, serve: Any) -> None:
@@ -352,6 +355,44 @@ async def test_cancelled_while_the_store_begins_it_is_still_noted(
     released.set()
     await settled(run)
     assert [use["outcome"] for use in world.memory.usage] == ["cancelled"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_run_that_the_program_cuts_off_says_so_and_offers_to_try_again(
+    world: Services, serve: Any, begun: bool, again: bool
+) -> None:
+    serve(stream(1, asyncio.Event().wait), again=again)
+    run = begin(world)
+    if begun:
+        await anext(aiter(run))
+    run.cancel(Stopping("error-stopped"))
+    reply = await run.result()
+    assert (say(reply), reply.error, reply.state) == ("error-stopped", True, State.FINAL)
+    offered = [(button.label.key, button.call) for button in reply.buttons]
+    assert offered == [("button-again", Call("test"))] * again
+
+
+@pytest.mark.parametrize("words", [("cancelled", "error-stopped"), ("error-stopped", "cancelled")])
+async def test_of_two_reasons_to_cancel_a_run_the_first_is_told(
+    world: Services, serve: Any, words: tuple[str, str]
+) -> None:
+    let_go = asyncio.Event()
+
+    async def handler(request: Request, services: Services) -> AsyncIterator[Reply]:
+        try:
+            yield Reply().partial()
+            await asyncio.Event().wait()
+        finally:
+            await let_go.wait()
+
+    serve(handler)
+    run = begin(world)
+    await anext(aiter(run))
+    for word in words:
+        run.cancel(None if word == "cancelled" else Stopping(word))
+        await asyncio.sleep(0)
+    assert say(await run.result()) == words[0]
 
 
 async def test_cancelling_a_finished_run_changes_nothing(world: Services, serve: Any) -> None:

@@ -1,8 +1,11 @@
-"""The soak of `tests.benchmarks.queue` sees what it is there to see."""
+"""The soak and the probes of `tests.benchmarks.queue` see what they are there to see."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,8 +13,11 @@ import pytest
 from inference import metrics
 from inference.jobs import Done, Event, Owner
 from inference.ticket import Ticket
+from tests.benchmarks.peers import probes
+from tests.benchmarks.peers.fake_model import LAST_POISONED, POISON
+from tests.benchmarks.queue import beside
 from tests.benchmarks.queue_parts.soak import Ledger, Soak, Wish
-from tests.benchmarks.queue_parts.tools import opened
+from tests.benchmarks.queue_parts.tools import Report, opened
 
 ADA = Owner("t:ada", "t:room")
 
@@ -74,3 +80,87 @@ async def test_an_outcome_too_many_in_the_queues_own_count_is_noticed(soak: Soak
     metrics.OUTCOMES.labels("unruly", "done").inc()
     await soak.checkpoint()
     assert "the queue counts" in soak.ledger.complaints[0]
+
+
+# --- probes ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "PATIENCE", 0.6)
+    monkeypatch.setattr(probes, "RECOVERY", 0.6)
+    monkeypatch.setattr(probes, "HOLD_SECONDS", 0.3)  # wide enough for a busy machine
+
+
+class Batcher:
+    """Makes a batch of whoever asks in the same 0.12 s; `frail`: a leaver ruins it."""
+
+    def __init__(self, *, frail: bool = False) -> None:
+        self._frail = frail
+        self._batch: list[tuple[int, asyncio.Future[int]]] = []
+        self._poisoned = 0
+
+    async def __call__(self, number: int) -> int:
+        if not self._batch:
+            asyncio.get_running_loop().call_later(0.12, self._answer)
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._batch.append((number, answer))
+        return await answer
+
+    def _answer(self) -> None:
+        batch, self._batch = self._batch, []
+        poisoned = any(number == POISON for number, _ in batch)
+        if poisoned:
+            self._poisoned = len(batch)
+        for number, answer in batch:
+            if answer.done():
+                if self._frail:
+                    return
+            elif poisoned:
+                answer.set_exception(ValueError("poison"))
+            else:
+                answer.set_result(self._poisoned if number == LAST_POISONED else 2 * number)
+
+
+async def test_those_whom_a_leaver_takes_with_him_are_counted(impatient: None) -> None:
+    frail = await probes.cancel(Batcher(frail=True), rounds=2)
+    assert frail["hung"] == 7 - frail["right"] > 0
+    sound = await probes.cancel(Batcher(), rounds=2)
+    assert (sound["right"], sound["hung"], sound["rounds"]) == (7, 0, 2)
+
+
+async def test_those_who_share_a_batch_with_poison_are_counted(impatient: None) -> None:
+    report = await probes.poison(Batcher(), POISON, LAST_POISONED, rounds=1)
+    assert (report["right"], report["errors"], report["hung"]) == (0, 8, 0)
+    assert report["batch"] == 8
+    assert report["first_error"] == "ValueError"
+
+
+async def test_those_whom_a_dead_process_forgets_are_counted(impatient: None) -> None:
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    answers = iter(range(5))
+
+    async def call(number: int) -> int:
+        if next(answers, None) is None:
+            await asyncio.Event().wait()
+        return 2 * number
+
+    report = await probes.crash(call, worker.pid)
+    assert worker.wait(5) < 0
+    assert (report["right"], report["errors"]) == (5, 0)
+    assert report["hung"] == report["in_flight"] == probes.IN_FLIGHT - 5
+    assert report["next_answer_seconds"] is None
+
+
+def test_peers_stand_beside_the_parts_they_belong_to() -> None:
+    parts: dict[str, Report] = {
+        "crash": {"figure": 128},
+        "lag": {"figure": 1.0},
+        "overhead": {"figure": 0.6, "jobs_per_second": {"burst": 9}, "bar": "x", "met": True},
+    }
+    rates = {"burst_jobs_per_second": 10, "closed_jobs_per_second": 11}
+    beside(parts, {"async_batcher": {"crash": {"hung": 1}} | rates, "mosec": {"error": "gone"}})
+    assert parts["crash"]["peers"] == {"async_batcher": {"hung": 1}, "mosec": "gone"}
+    assert parts["overhead"]["peers"]["async_batcher"] == rates
+    assert parts["overhead"]["met"] is False
+    assert "peers" not in parts["lag"]

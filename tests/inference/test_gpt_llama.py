@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest_asyncio
 
 from inference.jobs import BadInput, Token
 from inference.model import Result, Session
-from inference.models.gpt import LlamaCpp, physical_cores_but_one
+from inference.models.gpt import LlamaCpp, chunk_on_cpu, physical_cores_but_one
 from inference.queue import InferenceQueue, QueueOptions
 from inference.tasks import all_tasks
 from inference.tasks.text_generation import GeneratedText, TextInput
@@ -190,6 +191,59 @@ def test_cancelling_while_the_prompt_is_read_frees_the_slot(model: LlamaCpp) -> 
     # What was read of a cancelled prompt is still remembered: it was not the whole.
     again = timings(model, prompts[0])
     assert again["prompt_n"] > again["cache_n"]
+
+
+def test_that_slot_is_freed_beside_others_too(model: LlamaCpp) -> None:
+    session = model.start({1: asking("Tell me a long story about the sea.", 900, 1.0, 5)})
+    while not any(isinstance(event, Token) for _, event in session.step()):
+        pass
+    prompt = "One more story. " + LONG
+    session.admit({2: asking(prompt, 1)})
+    while len(busy_slots(model)) < SLOTS:
+        list(session.step())
+    session.admit({99: asking("Hello", 3)})
+    session.cancel(2)
+    while 99 in session.jobs:
+        list(session.step())
+    assert 1 in session.jobs  # it wrote all the time: had it ended, that would have freed a slot
+    session.close()
+    again = timings(model, prompt)
+    assert again["prompt_n"] > again["cache_n"]
+
+
+# Sizes of the manifest's files, and the slots of their variants.
+@pytest.mark.parametrize(
+    ("size", "slots", "chunk"),
+    [
+        (98_362_432, 8, 64),  # SmolLM2-135M
+        (491_400_064, 4, 13),  # Qwen2.5-Coder-0.5B
+        (1_117_320_768, 4, 8),  # Qwen2.5-Coder-1.5B
+        (1_117_320_768, 8, 16),  # eight texts would leave a chunk of 8 no room for prompts
+        (9_000_000_000, 4, 8),
+    ],
+)
+def test_larger_models_read_prompts_in_shorter_chunks(size: int, slots: int, chunk: int) -> None:
+    assert chunk_on_cpu(size, slots) == chunk
+
+
+def test_the_server_reads_prompts_in_those_chunks(
+    pulled: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pulled(WEIGHTS)
+    monkeypatch.setattr("inference.models.gpt.CHUNK_WORK", 24 * path.stat().st_size)
+    made = LlamaCpp({"context": CONTEXT, "slots": SLOTS}, {WEIGHTS: path})
+    made.load("cpu")
+    connection = made.connect()
+    message = {"role": "user", "content": LONG[: len(LONG) // 5]}
+    body = {"messages": [message], "max_tokens": 1, "stream": True, "return_progress": True}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), made.headers)
+    lines = connection.getresponse().read().decode().splitlines()
+    said = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    read = [each["prompt_progress"]["processed"] for each in said if "prompt_progress" in each]
+    assert len(read) > 3
+    assert {later - earlier for earlier, later in itertools.pairwise(read[:-1])} == {24}
+    connection.close()
+    made.close()
 
 
 def test_streams_go_on_while_a_long_prompt_is_read(model: LlamaCpp) -> None:

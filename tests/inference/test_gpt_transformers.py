@@ -13,7 +13,7 @@ import torch
 
 from inference.jobs import BadInput, ModelUnavailable, Token
 from inference.model import Result
-from inference.models.gpt_transformers import GumbelSampler, Transformers
+from inference.models.gpt_transformers import Engine, GumbelSampler, Transformers
 from inference.queue import InferenceQueue, QueueOptions
 from inference.tasks import Task, Variant
 from inference.tasks.text_generation import GeneratedText, TextInput
@@ -350,6 +350,60 @@ def test_after_a_failed_step_it_goes_on_with_a_new_engine(
 
 def _raise_out_of_memory(*args: Any, **kwargs: Any) -> None:
     raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: unknown error")],
+    ids=repr,
+)
+def test_an_engine_that_cannot_be_made_is_nobodys_own_fault(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise error
+
+    model = loaded(checkpoints["babbler"])
+    model._engine = None  # as after a failed step
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "__init__", refuse)
+        with pytest.raises(type(error)):
+            model.start({0: asking(""), 1: asking("bir", 5)})
+    assert not model._texts
+    assert write(model, asking("bir", 5)).tokens == 5
+    model.close()
+
+
+def test_newcomers_join_all_or_none(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded(checkpoints["babbler"])
+    expected = write(model, asking("bir", 20)).text
+    session = model.start({0: asking("bir", 20)})
+    list(session.step())
+    add = Engine.add
+    added: list[str] = []
+
+    def second_fails(self: Engine, name: str, *args: Any) -> None:
+        if added:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        add(self, name, *args)
+        added.append(name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "add", second_fails)
+        with pytest.raises(torch.OutOfMemoryError):
+            session.admit({1: asking("", 5), 2: asking("iki", 5), 3: asking("üç", 5)})
+    assert added and session.jobs == {0}
+    assert len(model._texts) == 1
+    outcomes = {}
+    while session.jobs:
+        for number, event in session.step():
+            assert number == 0
+            if isinstance(event, Result):
+                outcomes[number] = event.value.text
+    assert outcomes == {0: expected}
+    model.close()
 
 
 def test_pickled_weights_are_not_loaded(checkpoints: dict[str, Path], tmp_path: Path) -> None:

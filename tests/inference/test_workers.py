@@ -1,15 +1,24 @@
-"""Several workers, their memory, and what becomes of devices: real processes, trivial models."""
+"""Several workers, their memory, and what becomes of devices: real processes, trivial models.
+
+What needs a GPU that misbehaves is tried on a worker in this process, with a torch that is none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from typing import Any
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from inference.jobs import (
+    BadInput,
     Done,
     Loading,
     ModelFailed,
@@ -21,7 +30,19 @@ from inference.jobs import (
     TooLargeForDevice,
     WorkerLost,
 )
+from inference.model import JobId, OneStepModel, Session
 from inference.queue import InferenceQueue
+from inference.tasks import Variant
+from inference.wire import Message, seal, unseal
+from inference.worker import (
+    DEVICE_LOST,
+    Worker,
+    WorkerOptions,
+    default_budget,
+    device_is_lost,
+    is_out_of_memory,
+    portable,
+)
 from tests.inference.fake_models import job, queue
 
 
@@ -102,7 +123,7 @@ async def test_after_a_failed_assertion_on_the_device_its_process_is_replaced() 
 
 
 async def test_models_take_turns_in_memory() -> None:
-    q = queue(memory_budget=1000)
+    q = queue(memory_budget=2000)  # half of it for each room's worker
     try:
         assert await answer(q, "big", 1) == 2
         (station,) = q._rooms["compute"].stations
@@ -117,7 +138,7 @@ async def test_models_take_turns_in_memory() -> None:
 
 
 async def test_a_model_larger_than_the_device_is_refused_with_the_figures() -> None:
-    q = queue(memory_budget=1000)
+    q = queue(memory_budget=2000)  # half of it for each room's worker
     try:
         with pytest.raises(TooLargeForDevice) as early:  # by the worker
             await answer(q, "huge", 1)
@@ -240,3 +261,277 @@ async def test_draining_lets_jobs_finish() -> None:
     await until(lambda: q.running > 0)
     await q.close(drain=30)
     assert await asyncio.gather(*waiting) == [2 * n for n in range(6)]
+
+
+# --- what errors mean ---------------------------------------------------------------------------
+
+NO_MEMORY = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+    torch.AcceleratorError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"),
+    RuntimeError("CUDA driver error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB, max allowed: 9.07 GB)."),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4000 bytes."),
+    RuntimeError("std::bad_alloc"),
+]
+LOST = [
+    torch.AcceleratorError("CUDA error: device-side assert triggered"),
+    RuntimeError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(…)`"),
+]
+NEITHER = [
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    RuntimeError("shapes do not match"),
+    ValueError("somebody typed: CUDA error: out of memory"),
+    BadInput("too-long", "CUDA error: device-side assert triggered"),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=repr)
+def test_too_little_memory_is_recognised(error: Exception) -> None:
+    assert isinstance(portable(error), OutOfMemory)
+    assert is_out_of_memory(error) and not device_is_lost(error)
+
+
+def test_too_little_memory_on_a_cpu_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(10**16)
+    assert isinstance(portable(refused.value), OutOfMemory)
+
+
+@pytest.mark.parametrize("error", LOST, ids=repr)
+def test_a_lost_device_is_recognised(error: Exception) -> None:
+    assert device_is_lost(error) and not is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", NEITHER, ids=repr)
+def test_other_errors_are_taken_for_neither(error: Exception) -> None:
+    assert not device_is_lost(error) and not is_out_of_memory(error)
+    assert not isinstance(portable(error), OutOfMemory)
+
+
+# --- a worker in this process -------------------------------------------------------------------
+
+
+class Script:
+    """An end of the queue that says what is written here, and stops when all is done."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.said: list[Message] = []
+        self._messages = list(messages)
+
+    def receive(self, wait: bool) -> list[Message]:
+        if self._messages:
+            return [self._messages.pop(0)]
+        return [("stop",)] if wait else []
+
+    def send(self, messages: list[Message]) -> None:
+        self.said += messages
+
+
+def said(
+    jobs: Sequence[tuple[type[OneStepModel], list[Any]]],
+    device: str = "cpu",
+    memory_budget: int = 1000,
+    **options: Any,
+) -> list[Message]:
+    """What a worker says over batches of these models, one after another."""
+    messages: list[Message] = []
+    numbers = iter(range(1, 1000))
+    for session, (model, payloads) in enumerate(jobs):
+        variant = Variant(name=model.__name__, entry=f"{__name__}:{model.__name__}")
+        batch = [next(numbers) for _ in payloads]
+        sealed = [seal(payload) for payload in payloads]
+        messages.append(("model", model.__name__, variant, {}))
+        messages.append(("run", session, model.__name__, batch, sealed, "short"))
+    end = Script(messages)
+    Worker(end, WorkerOptions("compute", device, memory_budget=memory_budget, **options)).run()
+    return end.said
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    return [message[0] for message in messages]
+
+
+class Plain(OneStepModel):
+    def load(self, device: str) -> None: ...
+
+    def predict(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        return [2 * item for item in inputs]
+
+
+class Network:
+    """Holds itself in a circle, as networks do."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class LoadsTheSecondTime(Plain):
+    """Finds memory for its network only when the first has gone."""
+
+    networks: ClassVar[list[weakref.ref[Network]]] = []
+    left_over: ClassVar[list[int]] = []
+
+    def load(self, device: str) -> None:
+        there = [each for each in self.networks if each() is not None]
+        self.left_over.append(len(there))
+        self.network = Network()
+        self.networks.append(weakref.ref(self.network))
+        if len(self.networks) == 1:
+            raise torch.AcceleratorError("CUDA error: out of memory")
+
+
+class StartsNothing(Plain):
+    def start(self, batch: Mapping[JobId, Any]) -> Session:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+class Convolving(Plain):
+    def predict(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        raise RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+
+
+class Allocating(Plain):
+    """Takes as many bytes as its input says, for a moment, on the second device."""
+
+    def predict(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        cuda: Any = sys.modules["torch"].cuda
+        cuda.peak["cuda:1"] = cuda.allocated["cuda:1"] + sum(inputs)
+        return inputs
+
+
+class Cuda:
+    """`torch.cuda` on a machine of two devices, of which the first is the current one."""
+
+    def __init__(self, lost: bool = False) -> None:
+        self.allocated = {"cuda:0": 7, "cuda:1": 100}
+        self.peak = {"cuda:0": 50, "cuda:1": 900}
+        self.asked: list[str] = []
+        self._lost = lost
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def empty_cache(self) -> None: ...
+
+    def reset_peak_memory_stats(self, device: str = "cuda:0") -> None:
+        self.peak[device] = self.allocated[device]
+
+    def memory_allocated(self, device: str = "cuda:0") -> int:
+        return self.allocated[device]
+
+    def max_memory_allocated(self, device: str = "cuda:0") -> int:
+        return self.peak[device]
+
+    def synchronize(self, device: str = "cuda:0") -> None:
+        self.asked.append(device)
+        if self._lost:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+
+
+def a_gpu(monkeypatch: pytest.MonkeyPatch, lost: bool = False) -> Cuda:
+    cuda = Cuda(lost)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    return cuda
+
+
+def test_what_was_half_loaded_is_gone_before_it_is_loaded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LoadsTheSecondTime, "networks", [])
+    monkeypatch.setattr(LoadsTheSecondTime, "left_over", [])
+    messages = said([(Plain, [1]), (LoadsTheSecondTime, [2])])
+    assert LoadsTheSecondTime.left_over == [0, 0]
+    assert ("evicted", "Plain") in messages
+    results = [unseal(message[2]) for message in messages if message[0] == "result"]
+    assert results == [2, 4]
+
+
+def test_what_does_not_load_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(self: LoadsTheSecondTime, device: str) -> None:
+        self.network = Network()
+        self.networks.append(weakref.ref(self.network))
+        raise OSError("damaged")
+
+    monkeypatch.setattr(LoadsTheSecondTime, "networks", [])
+    monkeypatch.setattr(LoadsTheSecondTime, "load", damaged)
+    monkeypatch.setattr("inference.worker.log.disabled", True)  # pytest keeps what is logged
+    assert "unloadable" in kinds(said([(LoadsTheSecondTime, [1])]))
+    (network,) = LoadsTheSecondTime.networks
+    assert network() is None
+
+
+def test_a_batch_for_which_there_is_no_room_fails_as_a_whole_and_idle_models_go() -> None:
+    messages = said([(Plain, [1]), (StartsNothing, [2, 3])])
+    (failed,) = (message for message in messages if message[0] == "failed")
+    assert failed[2] == [2, 3] and isinstance(failed[3], OutOfMemory)
+    assert ("evicted", "Plain") in messages
+    assert ("evicted", "StartsNothing") not in messages
+
+
+def _exit(code: int) -> None:
+    raise SystemExit(code)
+
+
+def test_a_fault_under_another_name_shows_when_the_device_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = a_gpu(monkeypatch, lost=True)
+    monkeypatch.setattr("inference.worker.os._exit", _exit)
+    sent: list[Message] = []
+    monkeypatch.setattr(Script, "send", lambda self, messages: sent.extend(messages))
+    with pytest.raises(SystemExit) as end:
+        said([(Convolving, [1])], "cuda:1")
+    assert end.value.code == DEVICE_LOST
+    assert kinds(sent)[-3:] == ["leaving", "failed", "end"]
+    assert cuda.asked == ["cuda:1"]
+
+
+def test_a_device_that_answers_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = a_gpu(monkeypatch)
+    messages = said([(Convolving, [1]), (Plain, [2])], "cuda:1")
+    assert cuda.asked == ["cuda:1"]
+    assert "leaving" not in kinds(messages)
+    assert [unseal(message[2]) for message in messages if message[0] == "result"] == [4]
+
+
+def test_memory_is_measured_on_the_workers_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_gpu(monkeypatch)
+    messages = said([(Allocating, [30, 40])], "cuda:1")
+    (end,) = (message for message in messages if message[0] == "end")
+    assert end[-1] == 70
+
+
+def test_a_worker_whose_models_need_no_torch_does_not_import_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
+    messages = said([(Plain, [1]), (Convolving, [2])], "cuda:1")
+    assert {"result", "failed"} <= set(kinds(messages))
+
+
+@pytest.mark.parametrize(
+    ("budget", "whole"), [(1001, lambda: 1001), (0, lambda: default_budget("cpu"))]
+)
+def test_workers_that_share_a_device_share_its_memory(
+    budget: int, whole: Callable[[], int]
+) -> None:
+    told = [said([], memory_budget=budget, sharers=sharers)[0] for sharers in (1, 2)]
+    assert told == [("ready", "cpu", whole()), ("ready", "cpu", whole() // 2)]
+
+
+def test_a_model_must_fit_into_its_workers_part() -> None:
+    variant = Variant(name="Plain", entry=f"{__name__}:Plain", memory=600)
+    run: list[Message] = [
+        ("model", "Plain", variant, {}),
+        ("run", 0, "Plain", [1], [seal(1)], "short"),
+    ]
+    for sharers, outcome in ((1, "result"), (2, "error")):
+        end = Script(run)
+        options = WorkerOptions("compute", "cpu", memory_budget=1000, sharers=sharers)
+        Worker(end, options).run()
+        assert outcome in kinds(end.said)
