@@ -28,10 +28,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.pull import chosen_variants, hub_checkpoints, needed_weights, open_store
+from bot.pull import chosen, hub_checkpoints, needed_weights, open_store
 from bot.settings import Settings, devices_of
 from handlers.kit.errors import message_for
 from inference.jobs import TooLargeForDevice
+from inference.tasks import shares
 from inference.weights import ManifestError, WeightsError
 from locales import Listing, Message, words
 
@@ -256,12 +257,14 @@ def check_budget(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding(subject, Message("doctor-budget-set", gigabytes=_gigabytes(budget)))
     try:
-        variants = chosen_variants(settings, open_store(settings))
+        variants = chosen(settings, open_store(settings))
     except ManifestError:  # `check_weights` says so
         return
-    for variant in variants:
-        if variant.memory > budget:
-            error = TooLargeForDevice(variant.name, variant.memory, budget)
+    parts = shares(variants)
+    for task, variant in variants:
+        part = int(budget * parts[task.room])
+        if variant.memory > part:
+            error = TooLargeForDevice(variant.name, variant.memory, part)
             step = Message("doctor-budget-next")
             yield Finding(subject, message_for(error) or str(error), Mark.BAD, step)
 

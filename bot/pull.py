@@ -56,9 +56,15 @@ def manifest_of(settings: Settings) -> Manifest:
     return manifest
 
 
+def chosen(settings: Settings, store: Held) -> list[tuple[Task, Variant]]:
+    """Each task, and the checkpoint that answers it under this configuration."""
+    tasks = all_tasks().values()
+    return [(task, task.variant(profile_of(task, settings, store))) for task in tasks]
+
+
 def chosen_variants(settings: Settings, store: Held) -> list[Variant]:
     """The checkpoints that answer under this configuration, one for each task."""
-    return [task.variant(profile_of(task, settings, store)) for task in all_tasks().values()]
+    return [variant for _, variant in chosen(settings, store)]
 
 
 def needed_weights(settings: Settings, store: Held) -> list[str]:

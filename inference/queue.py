@@ -51,7 +51,7 @@ from inference.room import Room
 from inference.sharing import Sharing
 from inference.station import Station
 from inference.supply import Supply, Weights
-from inference.tasks import Task, Variant, all_tasks
+from inference.tasks import Task, Variant, all_tasks, shares
 from inference.ticket import Ticket
 from inference.wire import Sealed, seal, size_of, unseal
 from inference.worker import WorkerOptions
@@ -475,7 +475,7 @@ class InferenceQueue:
         for device in devices[len(room.stations) :]:
             if self._closing:
                 return
-            self._open_station(room, device, self._sharers(device, devices))
+            self._open_station(room, device, self._share(room.name, device, devices))
         if self._engine.elastic and not self._closing:
             asyncio.get_running_loop().call_later(DEVICES_INTERVAL, self._open_again, room)
 
@@ -485,15 +485,15 @@ class InferenceQueue:
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
 
-    def _sharers(self, device: str, devices: Sequence[str]) -> int:
-        """How many workers will share a device, those of all rooms: each has the same devices.
+    def _share(self, room: str, device: str, devices: Sequence[str]) -> float:
+        """The part of a device's memory that is one worker's: all rooms have the same devices.
 
         In a cluster each name stands for a device of its own, though it may occur often.
         """
-        rooms = len({task.room for task in self._tasks.values()})
-        return rooms if self._engine.elastic else rooms * devices.count(device)
+        chosen = [(task, self.variant(name)) for name, task in self._tasks.items()]
+        return shares(chosen)[room] / (1 if self._engine.elastic else devices.count(device))
 
-    def _open_station(self, room: Room, device: str, sharers: int) -> None:
+    def _open_station(self, room: Room, device: str, share: float) -> None:
         number = len(room.stations)
         name = f"{room.name}-{number}" if number else room.name
         options = self._options
@@ -506,7 +506,7 @@ class InferenceQueue:
                 device=device,
                 threads=options.threads,
                 memory_budget=options.memory_budget,
-                sharers=sharers,
+                share=share,
                 log_file=folder / f"worker-{name}.log" if folder else None,
                 preload=options.preload.get(room.name, ()),
             ),

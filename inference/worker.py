@@ -67,8 +67,8 @@ class WorkerOptions:
     """`device` as in the configuration; `threads` for CPU text engines (0: choose).
 
     `memory_budget`: bytes of the device that resident models may occupy, 0: choose by the device.
-    `sharers`: workers that share the device, this one included; each gets an equal part of the
-        budget, chosen or not: the workers of two rooms do not know of each other's models.
+    `share`: the part of that budget, chosen or not, which is this worker's: the workers of two
+        rooms do not know of each other's models.
     `preload`: modules to import before the first job.
     `log_file`: where the process writes instead of the terminal; None: standard error.
     """
@@ -77,7 +77,7 @@ class WorkerOptions:
     device: str = "auto"
     threads: int = 0
     memory_budget: int = 0
-    sharers: int = 1
+    share: float = 1.0
     log_file: Path | None = None
     preload: tuple[str, ...] = ()
 
@@ -172,7 +172,7 @@ class Worker:
     @property
     def _budget(self) -> int:
         whole = self._options.memory_budget or default_budget(self._device)
-        return whole // self._options.sharers
+        return int(whole * self._options.share)
 
     def _take_in(self, message: Message) -> None:
         match message:

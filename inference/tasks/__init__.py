@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -76,6 +76,18 @@ class Task:
     def variant(self, profile: str) -> Variant:
         """The checkpoint of a profile; `full` falls back on `embedded` where both are the same."""
         return self.variants.get(profile) or self.variants["embedded"]
+
+
+def shares(chosen: Iterable[tuple[Task, Variant]]) -> dict[str, float]:
+    """The part of a device's memory that the workers of each room may fill, by room.
+
+    In proportion to a room's largest model: so every room can hold its own, if the device has room
+    for these together.
+    """
+    largest: dict[str, int] = {}
+    for task, variant in chosen:
+        largest[task.room] = max(largest.get(task.room, 1), variant.memory)
+    return {room: each / sum(largest.values()) for room, each in largest.items()}
 
 
 @cache

@@ -300,26 +300,32 @@ async def test_all_that_the_log_may_write_of_a_job_is_known_of_it(
 # --- who shares a device --------------------------------------------------------------------------
 
 
+LARGE = simulation.task("large", memory=6)
+SMALL = simulation.task("small", memory=2, room="there")
+NEXT = simulation.task("next", memory=3)
+
+
 @pytest.mark.parametrize(
-    ("engine", "rooms", "sharers"),
+    ("engine", "rooms", "shares"),
     [
-        (Nobody("auto"), (PICTURE, THERE), {"auto": 2}),
-        (Nobody("auto"), (PICTURE, SHARED), {"auto": 1}),
-        (Nobody("cpu", "cpu", "cpu"), (PICTURE, THERE), {"cpu": 6}),
-        (Nobody("auto", "cuda:1"), (PICTURE, THERE), {"auto": 2, "cuda:1": 2}),
-        (Nobody("auto", "cuda:1", "auto"), (PICTURE, THERE), {"auto": 4, "cuda:1": 2}),
-        # Each "cuda" is another GPU of the cluster, which the rooms share.
-        (Nobody("cuda", "cuda", elastic=True), (PICTURE, THERE), {"cuda": 2}),
+        (Nobody("auto"), (LARGE, NEXT), {"compute auto": 1.0}),
+        (Nobody("auto"), (LARGE, NEXT, SMALL), {"compute auto": 0.75, "there auto": 0.25}),
+        (Nobody("cpu", "cpu"), (LARGE, SMALL), {"compute cpu": 0.375, "there cpu": 0.125}),
+        (Nobody("auto", "cuda:1"), (LARGE,), {"compute auto": 1.0, "compute cuda:1": 1.0}),
+        (Nobody("auto", "cuda:1", "auto"), (NEXT,), {"compute auto": 0.5, "compute cuda:1": 1.0}),
+        # Each "cuda" is another GPU of the cluster.
+        (Nobody("cuda", "cuda", elastic=True), (LARGE,), {"compute cuda": 1.0}),
     ],
 )
-async def test_a_worker_knows_how_many_share_its_device(
-    engine: Nobody, rooms: tuple[Task, ...], sharers: dict[str, int]
+async def test_rooms_share_a_device_as_their_largest_models_need_it(
+    engine: Nobody, rooms: tuple[Task, ...], shares: dict[str, float]
 ) -> None:
     queue = InferenceQueue(NoWeights(), QueueOptions(tasks=tasks(*rooms)), engine)
     await queue.start()
     await queue.close()
     assert len(engine.opened) == len(engine.names) * len({task.room for task in rooms})
-    assert {(each.device, each.sharers) for each in engine.opened} == set(sharers.items())
+    told = {f"{each.room.partition('-')[0]} {each.device}": each.share for each in engine.opened}
+    assert told == pytest.approx(shares)
 
 
 # --- the end --------------------------------------------------------------------------------------

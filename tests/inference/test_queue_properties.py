@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,7 @@ from inference.jobs import (
 from inference.queue import InferenceQueue, QueueOptions
 from inference.room import Room
 from inference.scheduler import CREDIT, LEAST_COST, Rehearsed, Scheduler, Waiting
+from inference.tasks import shares
 from inference.ticket import Ticket
 from inference.worker import LONG_SHARE
 from tests.inference import simulation
@@ -632,7 +634,10 @@ class World:
     def __init__(self, engine: SimulatedEngine, *, calm: bool = False, **options: Any) -> None:
         self.engine = engine
         self.calm = calm
-        settings = {"memory_budget": engine.budget, "waiting_limit_user": 1000, **options}
+        # So that it is what the worker with the large models has for them.
+        part = shares((task, task.variant("")) for task in TASKS.values())["compute"]
+        budget = math.ceil(engine.budget / part)
+        settings = {"memory_budget": budget, "waiting_limit_user": 1000, **options}
         self.queue = InferenceQueue(NoWeights(), QueueOptions(tasks=TASKS, **settings), engine)
         self.stays: list[Stay] = []
         self.by_number: dict[int, Stay] = {}

@@ -123,7 +123,7 @@ async def test_after_a_failed_assertion_on_the_device_its_process_is_replaced() 
 
 
 async def test_models_take_turns_in_memory() -> None:
-    q = queue(memory_budget=2000)  # half of it for each room's worker
+    q = queue(memory_budget=1001)  # one byte of it for the room of the small models
     try:
         assert await answer(q, "big", 1) == 2
         (station,) = q._rooms["compute"].stations
@@ -138,7 +138,7 @@ async def test_models_take_turns_in_memory() -> None:
 
 
 async def test_a_model_larger_than_the_device_is_refused_with_the_figures() -> None:
-    q = queue(memory_budget=2000)  # half of it for each room's worker
+    q = queue(memory_budget=1001)  # one byte of it for the room of the small models
     try:
         with pytest.raises(TooLargeForDevice) as early:  # by the worker
             await answer(q, "huge", 1)
@@ -520,7 +520,7 @@ def test_a_worker_whose_models_need_no_torch_does_not_import_it(
 def test_workers_that_share_a_device_share_its_memory(
     budget: int, whole: Callable[[], int]
 ) -> None:
-    told = [said([], memory_budget=budget, sharers=sharers)[0] for sharers in (1, 2)]
+    told = [said([], memory_budget=budget, share=share)[0] for share in (1.0, 0.5)]
     assert told == [("ready", "cpu", whole()), ("ready", "cpu", whole() // 2)]
 
 
@@ -530,8 +530,8 @@ def test_a_model_must_fit_into_its_workers_part() -> None:
         ("model", "Plain", variant, {}),
         ("run", 0, "Plain", [1], [seal(1)], "short"),
     ]
-    for sharers, outcome in ((1, "result"), (2, "error")):
+    for share, outcome in ((1.0, "result"), (0.5, "error")):
         end = Script(run)
-        options = WorkerOptions("compute", "cpu", memory_budget=1000, sharers=sharers)
+        options = WorkerOptions("compute", "cpu", memory_budget=1000, share=share)
         Worker(end, options).run()
         assert outcome in kinds(end.said)
