@@ -188,9 +188,16 @@ class Turn:
 
 
 class _Line:
-    """Jobs of one account in one lane."""
+    """The waiting jobs of one account in one lane.
 
-    __slots__ = ()
+    `account.all + offset` is its place for a seat; the keys are what heaps know it by.
+    """
+
+    __slots__ = ("account", "offset", "seat_key", "turn_key")
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.offset = self.turn_key = self.seat_key = 0.0
 
     def __lt__(self, other: _Line) -> bool:
         return False  # heaps compare two only when all before is equal, as with what is void
@@ -199,12 +206,10 @@ class _Line:
 class _UserLine(_Line):
     """A user's waiting jobs of one lane, oldest first."""
 
-    __slots__ = ("account", "first", "last", "offset", "seat_key", "turn_key")
+    __slots__ = ("first", "last")
 
     def __init__(self, account: _Account) -> None:
-        self.account = account
-        self.offset = 0.0  # `account.all + offset` is his place for a seat
-        self.turn_key = self.seat_key = 0.0  # by which the two heaps know it
+        super().__init__(account)
         self.first: Waiting | None = None
         self.last: Waiting | None = None
 
@@ -243,21 +248,10 @@ class _GroupLine(_Line):
     seen. Keys that have become smaller are pushed again, and what is void has another key.
     """
 
-    __slots__ = (
-        "account",
-        "members",
-        "offset",
-        "seat_key",
-        "seats",
-        "served",
-        "turn_key",
-        "turns",
-    )
+    __slots__ = ("members", "seats", "served", "turns")
 
     def __init__(self, account: _Group) -> None:
-        self.account = account
-        self.offset = 0.0  # likewise
-        self.turn_key = self.seat_key = 0.0
+        super().__init__(account)
         self.members: dict[Hashable, Any] = {}
         self.turns: list[tuple[float, int, Any]] = []
         self.seats: list[tuple[float, int, Any]] = []
