@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import statistics
 import sys
@@ -21,6 +22,13 @@ from handlers.drawing.boxes import LabelledBox, draw_boxes
 from handlers.kit.request import Picture, PictureRef
 from inference.jobs import Job, Owner
 from inference.tasks.detection import Box, DetectionInput, Detections
+
+
+def bus() -> Path:
+    """The photo that ultralytics ships."""
+    spec = importlib.util.find_spec("ultralytics")
+    assert spec and spec.origin
+    return Path(spec.origin).parent / "assets" / "bus.jpg"
 
 
 def overlap(one: Box, other: Box) -> float:
@@ -108,13 +116,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="a photo; the bus that ultralytics ships")
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
-    picture = arguments.picture
-    if picture is None:
-        import importlib.util
-
-        spec = importlib.util.find_spec("ultralytics")
-        assert spec and spec.origin
-        picture = Path(spec.origin).parent / "assets" / "bus.jpg"
+    picture = arguments.picture or bus()
     json.dump(asyncio.run(measure(picture, arguments.rounds)), sys.stdout, indent=2)
     sys.stdout.write("\n")
 

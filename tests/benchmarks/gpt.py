@@ -40,7 +40,9 @@ def bare_server(weights: Path, pipe: Connection) -> None:
     pipe.poll(None)
 
 
-async def bare_round(address: str, headers: dict[str, str], numbers: list[int]) -> float:
+async def bare_round(
+    address: str, headers: dict[str, str], numbers: list[int], tokens_each: int
+) -> float:
     """Tokens a second over all streams."""
     async with aiohttp.ClientSession(headers=headers) as session:
 
@@ -48,7 +50,7 @@ async def bare_round(address: str, headers: dict[str, str], numbers: list[int]) 
             body = {
                 "messages": [{"role": "user", "content": PROMPT.format(number=number)}],
                 "stream": True,
-                "max_tokens": TOKENS,
+                "max_tokens": tokens_each,
                 "temperature": 0.7,
                 "seed": number,
                 "cache_prompt": True,
@@ -65,7 +67,7 @@ async def bare_round(address: str, headers: dict[str, str], numbers: list[int]) 
         return tokens / (time.perf_counter() - began)
 
 
-async def measure(streams: int, rounds: int) -> dict[str, object]:
+async def measure(streams: int, rounds: int, tokens_each: int = TOKENS) -> dict[str, object]:
     context = multiprocessing.get_context("spawn")
     rates: dict[str, list[float]] = {"bare": [], "tadim": []}
     async with opened(load()) as hub:
@@ -78,7 +80,7 @@ async def measure(streams: int, rounds: int) -> dict[str, object]:
         address, headers = await asyncio.to_thread(ours.recv)
 
         async def job(number: int) -> int:
-            payload = TextInput((("user", PROMPT.format(number=number)),), TOKENS, 0.7, number)
+            payload = TextInput((("user", PROMPT.format(number=number)),), tokens_each, 0.7, number)
             owner = Owner(f"bench:{number}", "bench:room")
             tokens = 0
             async with queue.submit(Job(task=TASK.name, payload=payload, owner=owner)) as ticket:
@@ -89,7 +91,7 @@ async def measure(streams: int, rounds: int) -> dict[str, object]:
 
         for index in range(rounds + 1):
             numbers = [index * streams + k for k in range(streams)]
-            bare = await bare_round(address, headers, numbers)
+            bare = await bare_round(address, headers, numbers, tokens_each)
             began = time.perf_counter()
             tokens = sum(await asyncio.gather(*(job(number) for number in numbers)))
             tadim = tokens / (time.perf_counter() - began)
@@ -103,6 +105,7 @@ async def measure(streams: int, rounds: int) -> dict[str, object]:
     return {
         "streams": streams,
         "rounds": rounds,
+        "ratios": [round(t / b, 3) for t, b in zip(rates["tadim"], rates["bare"], strict=True)],
         "bare_tokens_per_second": round(statistics.median(rates["bare"]), 1),
         "tadim_tokens_per_second": round(statistics.median(rates["tadim"]), 1),
         "ratio": round(

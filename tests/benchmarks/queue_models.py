@@ -16,6 +16,7 @@ from inference.jobs import BadInput, Progress, Token
 from inference.model import JobId, Model, OneStepModel, Result, Session, SessionEvent
 from inference.tasks import Task, Variant
 from tests.benchmarks.peers.fake_model import MAX_BATCH, FakeModel
+from tests.benchmarks.peers.probes import HOLD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ TASKS: Mapping[str, Task] = {
         _task("poisonable", Poisonable, batch=MAX_BATCH, seconds=0.005),
         # Holds its worker for as many hundredths of a second as asked, and can be cancelled.
         _task("holding", Stepping, seconds=0.01),
+        _task("sluggish", Doubling, batch=MAX_BATCH, seconds=HOLD_SECONDS),
         # Mixed costs, for the ETA.
         _task("quick", Doubling, batch=MAX_BATCH, seconds=0.003),
         _task("middling", Doubling, batch=4, seconds=0.02),

@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 Call = Callable[[int], Awaitable[int]]
 
 CLIENTS = 32
+BURST = 500  # requests at once, of a model that takes its time
+FREE_BURST = 2000  # and of one that costs nothing
+REPEATS = 7  # of everything whose best is taken
 
 
 async def timed(call: Call, number: int) -> float:

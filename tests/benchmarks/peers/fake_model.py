@@ -5,6 +5,7 @@ It imports nothing but numpy, because every peer loads it in an environment of i
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -13,6 +14,11 @@ import numpy as np
 MAX_BATCH = 8
 MAX_WAIT_SECONDS = 0.002  # how long a peer waits for batch-mates, where it must be told a time
 
+# What is no number to double, for the probes.
+WHO = -1  # answered with the process that computes
+POISON = -2  # raises for its whole batch
+LAST_POISONED = -3  # answered with the size of the last batch that had poison in it
+
 _WEIGHTS = np.random.default_rng(0).standard_normal((256, 256), dtype=np.float32)
 
 
@@ -20,11 +26,13 @@ class FakeModel:
     """Doubles numbers; a batch of eight costs as much as one.
 
     A call sleeps `seconds` with the interpreter lock released, as waiting for a GPU does, and
-    multiplies (B, 256) @ (256, 256). Raises ValueError for an empty batch or one above MAX_BATCH.
+    multiplies (B, 256) @ (256, 256). Raises ValueError for an empty batch, for one above MAX_BATCH,
+    and for POISON.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._poisoned = 0
 
     def __call__(self, numbers: Sequence[int]) -> list[int]:
         if not 0 < len(numbers) <= MAX_BATCH:
@@ -32,7 +40,16 @@ class FakeModel:
         if self.seconds:
             time.sleep(self.seconds)
         (np.ones((len(numbers), 256), np.float32) @ _WEIGHTS).sum()
+        if min(numbers) < 0:
+            return self._probed(numbers)
         return [2 * number for number in numbers]
+
+    def _probed(self, numbers: Sequence[int]) -> list[int]:
+        if POISON in numbers:
+            self._poisoned = len(numbers)
+            raise ValueError("poison")
+        answers = {WHO: os.getpid(), LAST_POISONED: self._poisoned}
+        return [answers.get(number, 2 * number) for number in numbers]
 
 
 def bare_loop(model: FakeModel, count: int) -> float:

@@ -19,5 +19,7 @@ async def peer(seconds: float) -> AsyncIterator[Call]:
             return model(batch)
 
     batcher = Doubling(max_batch_size=MAX_BATCH, max_queue_time=MAX_WAIT_SECONDS)
-    yield batcher.process
-    await batcher.stop(force=True)
+    try:
+        yield batcher.process
+    finally:
+        await batcher.stop(force=True)

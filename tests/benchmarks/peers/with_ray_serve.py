@@ -60,8 +60,10 @@ async def peer(seconds: float) -> AsyncIterator[Call]:
         answer: int = await handle.one.remote(number)
         return answer
 
-    yield call
-    await asyncio.to_thread(serve.delete, name)
+    try:
+        yield call
+    finally:
+        await asyncio.to_thread(serve.delete, name)
 
 
 async def close() -> None:

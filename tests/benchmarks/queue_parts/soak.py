@@ -36,6 +36,7 @@ from tests.benchmarks.queue_parts.tools import Report, opened, verdict, worker_p
 
 TASKS = ("unruly", "unruly-slow", "unruly-long", "unruly-hang", "unruly-stream")
 CLIENTS = 48
+WARM_UP = 6.0  # seconds, whatever the length: first uses of things are no growth
 PATIENCE = 60.0  # seconds after which a job is said to hang
 LIMITS = {
     "waiting_limit": 150,
@@ -424,7 +425,7 @@ async def soak(seconds: float, seed: int, patience: float = PATIENCE) -> Report:
     async with contextlib.AsyncExitStack() as stack:
         queue = await stack.enter_async_context(opened(*TASKS, **LIMITS))
         run = Soak(queue, random.Random(seed), patience)
-        await run.round(min(3.0, seconds / 10))  # warm-up: whatever is made once
+        await run.round(WARM_UP)  # whatever is made once
         points.append(await run.checkpoint())
         for _ in range(rounds):
             await run.round(seconds / rounds)
@@ -452,8 +453,8 @@ async def soak(seconds: float, seed: int, patience: float = PATIENCE) -> Report:
         f"{CLIENTS} people for {seconds:g} s in {rounds} rounds, seed {seed}: jobs of all kinds, "
         f"read, left, cancelled; workers killed, poison, floods. After each round: the ledger, and "
         f"that the queue's own count of outcomes is that of its admitted jobs. Left over: last "
-        f"round against the warm-up. Memory: median of the last third of the rounds against the "
-        f"first third, at most {MEMORY_SLACK:g} MB more",
+        f"round against the warm-up of {WARM_UP:g} s. Memory: median of the last third of the "
+        f"rounds against the first third, at most {MEMORY_SLACK:g} MB more",
         complaints=ledger.complaints,
         counts=dict(sorted((ledger.counts | run.counts).items())),
         left_over=left_over,

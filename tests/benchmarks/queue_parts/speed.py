@@ -9,7 +9,16 @@ from typing import Any
 
 from inference.jobs import Job
 from inference.queue import InferenceQueue
-from tests.benchmarks.peers.driving import CLIENTS, burst, closed, lone, percentile
+from tests.benchmarks.peers.driving import (
+    BURST,
+    CLIENTS,
+    FREE_BURST,
+    REPEATS,
+    burst,
+    closed,
+    lone,
+    percentile,
+)
 from tests.benchmarks.queue_models import Attachment
 from tests.benchmarks.queue_parts.tools import (
     PEOPLE,
@@ -58,7 +67,7 @@ async def _burst(count: int, repeats: int) -> Report:
 
 
 def run_burst() -> Report:
-    return asyncio.run(_burst(count=500, repeats=7))
+    return asyncio.run(_burst(BURST, REPEATS))
 
 
 async def _overhead(count: int, repeats: int) -> Report:
@@ -105,7 +114,7 @@ async def _overhead(count: int, repeats: int) -> Report:
 
 
 def run_overhead() -> Report:
-    return asyncio.run(_overhead(count=2000, repeats=7))
+    return asyncio.run(_overhead(FREE_BURST, REPEATS))
 
 
 async def _lone(blocks: int, calls: int) -> Report:
@@ -207,16 +216,16 @@ def run_lag() -> Report:
     return asyncio.run(_lag(blocks=4, seconds=1.5))
 
 
-def run_text(rounds: int = 2) -> Report:
+def run_text(rounds: int = 5, tokens: int = 48) -> Report:
     from tests.benchmarks import gpt
 
-    report: dict[str, Any] = asyncio.run(gpt.measure(8, rounds))
+    report: dict[str, Any] = asyncio.run(gpt.measure(8, rounds, tokens))
     return verdict(
         report["ratio"],
         "x tokens/s of the bare llama.cpp server",
         ">= 0.95",
         report["ratio"] >= 0.95,
-        f"8 parallel prompts of {gpt.TOKENS} tokens, SmolLM2-135M; median of {rounds} rounds, "
-        f"taking turns (tests.benchmarks.gpt)",
+        f"8 parallel prompts, {tokens} tokens each, SmolLM2-135M; median of the ratios of {rounds} "
+        f"rounds, taking turns (tests.benchmarks.gpt)",
         **report,
     )

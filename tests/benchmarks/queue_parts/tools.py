@@ -96,9 +96,10 @@ async def opened(*tasks: str, **options: Any) -> AsyncIterator[InferenceQueue]:
             await queue.close()
 
 
-def worker_pids(queue: InferenceQueue) -> list[int]:
-    """The queue's living workers."""
-    links = [station.link for room in queue._rooms.values() for station in room.stations]
+def worker_pids(queue: InferenceQueue, task: str | None = None) -> list[int]:
+    """The queue's living workers, or those that serve a task."""
+    rooms = [queue._tasks[task].room] if task else list(queue._rooms)
+    links = [station.link for room in rooms for station in queue._rooms[room].stations]
     return [link.pid for link in links if link is not None and link.pid is not None]
 
 
