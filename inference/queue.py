@@ -551,16 +551,15 @@ class InferenceQueue:
         else:
             self._finish(entry, error, "failed")
 
-    def on_failed(self, entries: list[Entry], error: InferenceError) -> None:
+    def on_failed(self, entries: list[Entry], error: InferenceError, together: bool) -> None:
         """A whole batch fell over.
 
         One that did not fit into memory is given again in smaller ones (the station remembers the
         size). Of any other each job is repeated alone, so that only the culprit fails.
         """
         too_large = isinstance(error, OutOfMemory)
-        together = len(entries) > 1
         for entry in entries:
-            if too_large and together and not entry.text:
+            if too_large and len(entries) > 1 and not entry.text:
                 entry.served.attempts -= 1
                 self._repeat(entry, "memory")
             elif entry.repeatable and (together or too_large):

@@ -57,8 +57,8 @@ class Outcomes(Protocol):
     def on_event(self, entry: Entry, event: Progress | Token) -> None: ...
     def on_result(self, entry: Entry, sealed: Sealed, seconds: float) -> None: ...
     def on_error(self, entry: Entry, error: InferenceError) -> None: ...
-    def on_failed(self, entries: list[Entry], error: InferenceError) -> None:
-        """The whole batch fell over, and nobody knows whose fault it was."""
+    def on_failed(self, entries: list[Entry], error: InferenceError, together: bool) -> None:
+        """The whole batch fell over; `together`: nobody knows whose fault it was."""
 
     def on_overdue(self, entry: Entry) -> None: ...
     def on_lost(self, station: Station, entries: list[Entry], reason: str) -> None:
@@ -80,6 +80,7 @@ class Session:
         "number",
         "private",
         "short",
+        "size",
         "task",
         "units",
         "variant",
@@ -99,6 +100,7 @@ class Session:
         self.confirmed = False  # the worker has said that it has begun
         self.cancelled = False  # some of it was given back: its time teaches nothing
         self.units = 0.0  # of all jobs it has had
+        self.size = 0  # how many they were
         self.entries: dict[int, Entry] = {}  # that the worker has not let go of
 
 
@@ -310,6 +312,7 @@ class Station:
             served.sent = now
             served.started = 0.0
             session.units += entry.units
+            session.size += 1
             session.entries[entry.number] = entry
             self.held[entry.number] = entry
         if session.key not in self._told or self._told[session.key][1] is not files:
@@ -473,7 +476,9 @@ class Station:
             self._caps[session.key] = most
             metrics.SMALLER.labels(session.task.name).inc()
             log.warning("%s: batches of %d at most", session.key, most)
-        self._outcomes.on_failed(entries, error)
+        # Who has left since may have been the culprit all the same.
+        together = len(jobs) > 1 or (session is not None and session.size > 1)
+        self._outcomes.on_failed(entries, error, together)
 
     def _on_end(self, number: int, seconds: float, jobs: int, peak: int) -> None:
         session = self.sessions.get(number)

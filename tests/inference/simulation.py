@@ -625,6 +625,7 @@ def _misbehave(asks: Sequence[Ask], fits: int, computation: Computation) -> None
     if "hang" in deeds:
         pause(1e9)
     if "poison" in deeds:
+        pause(0.05)  # time to leave
         raise ValueError("poison")
     if "assertion" in deeds:
         raise RuntimeError("CUDA error: device-side assert triggered")

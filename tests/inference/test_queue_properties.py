@@ -864,6 +864,20 @@ def test_only_the_culprits_fail(visits: list[Visit], devices: int) -> None:
     run(main)
 
 
+def test_a_culprit_that_has_left_is_blamed_all_the_same() -> None:
+    async def main() -> None:
+        world = World(SimulatedEngine(1))
+        stays = await world.play(
+            [visit("quick", "poison", at=10, stays=0.02), visit("quick", at=10)]
+        )
+        check(stays)
+        assert stays[0].left
+        assert stays[1].done and len(stays[1].sent) == 2
+        await world.close()
+
+    run(main)
+
+
 @examples(80)
 @given(
     visits=visits(tuple(TASKS), ("poison", "bad", "reject", *KILLERS), leave=True, seeds=True),
