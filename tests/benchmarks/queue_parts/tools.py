@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from bot.app import spare_the_collector
+from inference.engines import Engine
 from inference.jobs import Job, Owner
 from inference.queue import InferenceQueue, QueueOptions
 from tests.benchmarks.peers.driving import Call, percentile
@@ -68,8 +69,12 @@ def spread(seconds: Sequence[float]) -> Report:
 
 
 @contextlib.asynccontextmanager
-async def opened(*tasks: str, **options: Any) -> AsyncIterator[InferenceQueue]:
-    """A started queue over these tasks, its limits lifted; process workers on the CPU."""
+async def opened(
+    *tasks: str, engine: Engine | None = None, **options: Any
+) -> AsyncIterator[InferenceQueue]:
+    """A started queue over these tasks, its limits lifted; process workers on the CPU if there is
+    no other engine.
+    """
     lifted: dict[str, Any] = {
         "waiting_limit": 100_000,
         "waiting_limit_user": 100_000,
@@ -84,7 +89,7 @@ async def opened(*tasks: str, **options: Any) -> AsyncIterator[InferenceQueue]:
             log_folder=Path(folder),
             **(lifted | options),
         )
-        queue = InferenceQueue(NoWeights(), chosen)
+        queue = InferenceQueue(NoWeights(), chosen, engine)
         await queue.start()
         try:
             async with asyncio.timeout(60):
