@@ -289,8 +289,7 @@ class InferenceQueue:
     def dismiss(self) -> None:
         """Take no more, and tell those who wait; what is at a worker goes on until `close`."""
         self._closing = True
-        lines = (entry for room in self._rooms.values() for entry in room.line.all())
-        for entry in [*self._supply, *lines]:
+        for entry in self._all_waiting():
             self._finish(entry, QueueClosed("shutting down"), "cancelled")
 
     async def close(self, drain: float = 0.0) -> None:
@@ -414,10 +413,14 @@ class InferenceQueue:
 
     def _all(self) -> list[Entry]:
         """The entries that have no outcome yet, wherever they are."""
-        rooms = self._rooms.values()
-        held = (e for room in rooms for station in room.stations for e in station.held.values())
-        waiting = (entry for room in rooms for entry in room.line.all())
-        return [entry for entry in (*self._supply, *waiting, *held) if not entry.over]
+        stations = (station for room in self._rooms.values() for station in room.stations)
+        held = (entry for station in stations for entry in station.held.values())
+        return [entry for entry in (*self._all_waiting(), *held) if not entry.over]
+
+    def _all_waiting(self) -> list[Entry]:
+        """Those of them that are in line, or whose model is on its way."""
+        lines = (entry for room in self._rooms.values() for entry in room.line.all())
+        return [*self._supply, *lines]
 
     def _give_back(self, entry: Entry, ticket: Ticket) -> None:
         """One reader has gone; the run goes on while others read it."""

@@ -50,7 +50,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 LEAST_COST = 1e-6  # device seconds; what costs nothing could be served for ever
 CREDIT = 30.0  # device seconds that can be saved up by waiting for a place
@@ -125,7 +125,7 @@ class _Account:
         self.tick = tick
         self.waiting = 0  # jobs in line
 
-    def copy(self) -> _Account:
+    def copy(self) -> Self:
         """The same, and nothing in line."""
         copy = type(self)(self.tag, self.tick)
         copy.all = self.all
@@ -144,9 +144,8 @@ class _Group(_Account):
         self.members_waiting = 0
         self.joined = (0.0, 0.0)  # what it had had, and all had had on average, when it came
 
-    def copy(self) -> _Group:
-        copy = _Group(self.tag, self.tick)
-        copy.all = self.all
+    def copy(self) -> Self:
+        copy = super().copy()
         copy.virtual = self.virtual
         copy.joined = self.joined
         return copy
