@@ -14,12 +14,13 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, WebSocket, async_playwright, expect
 
 from bot.app import opened
 from bot.settings import Settings, Web, WeightsSettings
@@ -607,6 +608,9 @@ async def test_a_restarted_program(chromium: Browser, script: Script, shots: Pat
             port = int(address.rstrip("/").rpartition(":")[2])
             context = await chromium.new_context(locale="en-US")
             page = await context.new_page()
+            sockets: list[WebSocket] = []
+            page.on("websocket", lambda socket: sockets.append(socket))
+            await page.clock.install()
             await page.goto(address)
             await type_line(page, "/echo before")
             await answered(page, "before")
@@ -620,9 +624,16 @@ async def test_a_restarted_program(chromium: Browser, script: Script, shots: Pat
         await page.locator("#line").fill("/echo kept")
         await page.keyboard.press("Enter")
         await expect(page.locator("#line")).to_have_value("/echo kept")  # nothing typed is lost
+        # The page also tries by itself. With its clock stopped, and what it had begun given up,
+        # only the button brings it back.
+        await page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+        async with asyncio.timeout(30):
+            while not all(socket.is_closed() for socket in sockets):
+                await asyncio.sleep(0.02)
         async with serving(port=port):
             await page.get_by_role("button", name="Try now").click()
             await expect(page.locator("#banner")).to_be_hidden()
+            await page.clock.resume()
             await answered(page, "before")
             await answered(page, "this answer was lost")
             await page.locator("#line").press("Enter")
