@@ -577,7 +577,7 @@ class InferenceQueue:
             if not entry.survivable:
                 self._finish(entry, WorkerLost(reason), "lost")
                 continue
-            entry.alone = entry.alone or entry.served.suspect
+            entry.alone = entry.alone or entry.served.suspect  # so every suspect is alone
             self._repeat(entry, "lost")
         room = self._rooms[station.room]
         if all(each.link and each.link.hopeless for each in room.stations):

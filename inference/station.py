@@ -193,24 +193,22 @@ class Station:
             return None
         if entry.task.continuous:
             return self._place_in_stream(entry)
-        alone = entry.alone or entry.served.suspect
         if entry.task.long:
             if any(session.task.long for session in sessions):
                 return None
         else:
-            if self._short and (alone or not self._may_follow(entry, waiting)):
+            if self._short and (entry.alone or not self._may_follow(entry, waiting)):
                 return None
-        return Session(entry, private=alone, isolated=entry.served.suspect)
+        return Session(entry, private=entry.alone, isolated=entry.served.suspect)
 
     def _place_in_stream(self, entry: Entry) -> Session | None:
-        alone = entry.alone or entry.served.suspect
         if self.streams(entry.variant) >= self.largest(entry):
             return None
-        if not alone:
+        if not entry.alone:
             for session in self.sessions.values():
                 if session.lane == entry.lane and not session.private:
                     return session
-        return Session(entry, private=alone, isolated=entry.served.suspect)
+        return Session(entry, private=entry.alone, isolated=entry.served.suspect)
 
     def _may_follow(self, entry: Entry, waiting: int) -> bool:
         """Whether a batch may be sent while others are in hand."""
@@ -242,7 +240,7 @@ class Station:
 
     def batch_size(self, entry: Entry) -> int:
         """How many jobs of an entry's lane make a good batch here."""
-        if entry.alone or entry.served.suspect:
+        if entry.alone:
             return 1
         return self._costs.best_batch(entry.lane, self.largest(entry))
 

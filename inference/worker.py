@@ -237,35 +237,32 @@ class Worker:
     ) -> None:
         """Say that nobody of a batch can be served, as its model cannot be had."""
         self._say("unloadable", key)
-        lost = self._is_lost(error)
-        if lost:
-            self._say("leaving")
         failure: InferenceError = ModelUnavailable(
             f"{self._known[key][0].name}: {type(error).__name__}: {text_of(error)}"
         )
         if isinstance(error, TooLargeForDevice):
             failure = error
-        for job in batch:
-            self._say("error", job, failure, 0.0)
-        if number not in self._sessions:
-            self._say("end", number, 0.0, 0, 0)
-        if lost:
-            self._leave()
+        self._give_up(number, error, [("error", job, failure, 0.0) for job in batch])
 
     def _fail(
         self, number: int, jobs: list[JobId], error: Exception, seconds: float
     ) -> InferenceError:
         """Say that jobs of a session fell over together, each after `seconds`; and why."""
         failure = portable(error)
+        self._give_up(number, error, [("failed", number, jobs, failure, seconds)])
+        return failure
+
+    def _give_up(self, number: int, error: Exception, words: list[Message]) -> None:
+        """Say what becomes of a session's jobs, and leave if the error has cost the device."""
         lost = self._is_lost(error)
         if lost:
             self._say("leaving")  # so that nothing is sent to a process that is about to end
-        self._say("failed", number, jobs, failure, seconds)
+        for word in words:
+            self._say(*word)
         if number not in self._sessions:
             self._say("end", number, 0.0, 0, 0)
         if lost:
             self._leave()
-        return failure
 
     def _is_lost(self, error: Exception) -> bool:
         """Whether this process can no longer use its device.
