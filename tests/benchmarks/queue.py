@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,17 @@ COUNTERPARTS = {
 def measure(name: str, *arguments: float, longer: float = 0.0) -> Report:
     """One part, in a process of its own; {"error": …} if it gives no figures."""
     part = PARTS[name]
-    limit = part.limit + longer
+    command = ["-m", "tests.benchmarks.queue_parts", name, *map(str, arguments)]
+    return figures_of(command, part.limit + longer, part.environment)
+
+
+def figures_of(arguments: list[str], limit: float, environment: Mapping[str, str]) -> Report:
+    """What a fresh Python prints within `limit` seconds; {"error": …} if that is no JSON."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.queue_parts", name, *map(str, arguments)],
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
-        env=os.environ | dict(part.environment),
+        env=os.environ | dict(environment),
         start_new_session=True,
     )
     began = time.perf_counter()

@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import platform
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -35,13 +31,19 @@ from inference.engines.ray import RayEngine
 from inference.jobs import Job
 from inference.queue import InferenceQueue
 from tests.benchmarks.peers.driving import CLIENTS, REPEATS, Call, burst, closed, lone, percentile
-from tests.benchmarks.queue import say
+from tests.benchmarks.queue import figures_of, say
 from tests.benchmarks.queue_models import Attachment
 from tests.benchmarks.queue_parts import tools
 from tests.benchmarks.queue_parts.speed import SECONDS
-from tests.benchmarks.queue_parts.tools import PEOPLE, BareModel, Report, spread, tidy
-
-Way = Callable[[], Awaitable[float]]  # takes so many requests; the seconds until all are answered
+from tests.benchmarks.queue_parts.tools import (
+    PEOPLE,
+    BareModel,
+    Report,
+    Way,
+    in_turns,
+    spread,
+    tidy,
+)
 
 PARTS = {"process": 40.0, "ray": 60.0, "nodes": 140.0}  # seconds that each may take
 ENVIRONMENT = {
@@ -61,28 +63,20 @@ PROCESSES = 4
 READY_LIMIT = 60.0  # seconds until all workers of a queue are there
 
 
-async def in_turns(loads: dict[str, tuple[int, Way]]) -> dict[str, Report]:
+async def loads_in_turns(loads: dict[str, tuple[int, Way]]) -> dict[str, Report]:
     """Each load's rate, and what one request of it costs this process."""
-    rates: dict[str, list[float]] = {name: [] for name in loads}
-    spent: dict[str, list[float]] = {name: [] for name in loads}
-    for index in range(REPEATS + 1):
-        for name, (count, way) in loads.items():
-            with tidy():
-                before = time.process_time()
-                seconds = await way()
-                computed = time.process_time() - before
-            if index:  # the first round loads and warms up
-                rates[name].append(count / seconds)
-                spent[name].append(1e6 * computed / count)
-    return {
-        name: {
-            "per_second": max(rates[name]),
-            "per_second_median": percentile(rates[name], 50),
-            "front_us": min(spent[name]),
-            "front_us_median": percentile(spent[name], 50),
+    taken = await in_turns({name: way for name, (_, way) in loads.items()}, REPEATS)
+    found = {}
+    for name, (count, _) in loads.items():
+        rates = [count / seconds for seconds, _ in taken[name]]
+        spent = [1e6 * computed / count for _, computed in taken[name]]
+        found[name] = {
+            "per_second": max(rates),
+            "per_second_median": percentile(rates, 50),
+            "front_us": min(spent),
+            "front_us_median": percentile(spent, 50),
         }
-        for name in loads
-    }
+    return found
 
 
 def sender(queue: InferenceQueue) -> Call:
@@ -105,7 +99,7 @@ async def one_front(engine: Engine | None) -> Report:
     free_and_sizing = tools.opened("free", "sizing", engine=engine)
     async with free_and_sizing as queue, tools.bare_pipe(0.0) as pipe:
         call, picture = tools.caller(queue, "free"), sender(queue)
-        figures = await in_turns(
+        figures = await loads_in_turns(
             {
                 "bare_pipe_at_once": (FREE_JOBS, lambda: burst(pipe.call, FREE_JOBS)),
                 "at_once": (FREE_JOBS, lambda: burst(call, FREE_JOBS)),
@@ -187,35 +181,17 @@ def part(name: str) -> None:
     engine = RayEngine("local") if name == "ray" else None
     report = asyncio.run(several_nodes() if name == "nodes" else one_front(engine))
     with figures:
-        json.dump(report, figures)
+        json.dump(tools.rounded(report), figures)
 
 
 def measure(name: str) -> Report:
     """One part in a fresh process, with a folder of its own; {"error": …} if it has no figures."""
-    began = time.perf_counter()
+    # Not with -m: each worker process that is spawned would import this module too.
+    command = ["-c", f"from tests.benchmarks.scaling import part; part({name!r})"]
     # Its name is short, since paths of sockets are limited.
     with TemporaryDirectory(prefix="t-", ignore_cleanup_errors=True) as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-c", f"from tests.benchmarks.scaling import part; part({name!r})"],
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-            env=os.environ | ENVIRONMENT | {"TMPDIR": folder, "RAY_TMPDIR": folder},
-            start_new_session=True,
-        )
-        try:
-            figures, _ = process.communicate(timeout=PARTS[name])
-            report: Report = json.loads(
-                figures, parse_float=lambda each: float(f"{float(each):.4g}")
-            )
-        except subprocess.TimeoutExpired:
-            report = {"error": f"not done within {PARTS[name]:g} s"}
-        except ValueError:
-            report = {"error": f"no figures; it ended with code {process.returncode}"}
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # its own group, if anything is left
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return report | {"seconds": round(time.perf_counter() - began, 1)}
+        folders = {"TMPDIR": folder, "RAY_TMPDIR": folder}
+        return figures_of(command, PARTS[name], ENVIRONMENT | folders)
 
 
 def main() -> None:

@@ -379,14 +379,13 @@ async def test_of_two_reasons_to_cancel_a_run_the_first_is_told(
 ) -> None:
     let_go = asyncio.Event()
 
-    async def handler(request: Request, services: Services) -> AsyncIterator[Reply]:
+    async def pause() -> None:
         try:
-            yield Reply().partial()
             await asyncio.Event().wait()
         finally:
             await let_go.wait()
 
-    serve(handler)
+    serve(stream(1, pause))
     run = begin(world)
     await anext(aiter(run))
     for word in words:

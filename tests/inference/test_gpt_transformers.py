@@ -12,7 +12,7 @@ import pytest_asyncio
 import torch
 
 from inference.jobs import BadInput, ModelUnavailable, Token
-from inference.model import Result
+from inference.model import Result, Session
 from inference.models.gpt_transformers import Engine, GumbelSampler, Transformers
 from inference.queue import InferenceQueue, QueueOptions
 from inference.tasks import Task, Variant
@@ -77,6 +77,17 @@ def write(model: Transformers, wanted: TextInput) -> GeneratedText:
     outcome = run(model, {0: wanted})[0][0]
     assert isinstance(outcome, GeneratedText), outcome
     return outcome
+
+
+def rest_of(session: Session, only: int) -> dict[int, str]:
+    """The texts of a session to its end, in which nobody but `only` is heard of any more."""
+    texts = {}
+    while session.jobs:
+        for number, event in session.step():
+            assert number == only
+            if isinstance(event, Result):
+                texts[number] = event.value.text
+    return texts
 
 
 # --- what it writes -----------------------------------------------------------------------------
@@ -258,13 +269,7 @@ def test_a_cancelled_text_is_silent_and_harms_nobody(babbler: Transformers) -> N
     for _ in range(5):
         list(session.step())
     session.cancel(1)
-    outcomes: dict[int, Any] = {}
-    while session.jobs:
-        for number, event in session.step():
-            assert number == 2
-            if isinstance(event, Result):
-                outcomes[number] = event.value.text
-    assert outcomes == {2: expected}
+    assert rest_of(session, 2) == {2: expected}
 
 
 def test_cancelling_frees_pages_and_slots(checkpoints: dict[str, Path]) -> None:
@@ -396,13 +401,7 @@ def test_newcomers_join_all_or_none(
             session.admit({1: asking("", 5), 2: asking("iki", 5), 3: asking("üç", 5)})
     assert added and session.jobs == {0}
     assert len(model._texts) == 1
-    outcomes = {}
-    while session.jobs:
-        for number, event in session.step():
-            assert number == 0
-            if isinstance(event, Result):
-                outcomes[number] = event.value.text
-    assert outcomes == {0: expected}
+    assert rest_of(session, 0) == {0: expected}
     model.close()
 
 

@@ -33,10 +33,10 @@ def put(line: Line, name: str, user: str, lane: str = "a", cost: float = 1.0, **
     return waiting
 
 
-def take(line: Line, most: int = 1) -> list[Named]:
-    """The next batch, measured to cost what was expected."""
+def take(line: Line, most: int = 1, **sizes: int) -> list[Named]:
+    """The next batch, measured to cost what was expected. `sizes`: lanes that take another most."""
     lanes = line.lanes()
-    batch = line.take(lanes[0][0], most) if lanes else []
+    batch = line.take(lanes[0][0], sizes.get(lanes[0][0], most)) if lanes else []
     for each in batch:
         line.settle(each, each.cost)
     return batch
@@ -257,29 +257,6 @@ def test_the_bound_on_waiting_holds_under_newcomers() -> None:
     assert waited <= 3 * (2 * (3 + 1) + 1)
 
 
-def shared(line: Line, seats: int, turns: int, depth: int) -> dict[str, float]:
-    """What each chat gets if `art` always has `depth` jobs in both lanes, others in the wide one.
-
-    A batch of the wide lane has `seats`, one of the narrow lane takes a single job.
-    """
-    served = {"art": 0.0, "bio": 0.0, "chem": 0.0}
-
-    def fill() -> None:
-        for chat in served:
-            for lane in ("wide", "narrow") if chat == "art" else ("wide",):
-                there = sum(each.chat == chat for each in line.all() if each.lane == lane)
-                for _ in range(depth - there):
-                    put(line, chat, f"{chat} {lane}", lane, chat=chat)
-
-    for _ in range(turns):
-        fill()
-        lane, _ = line.lanes()[0]
-        for each in line.take(lane, seats if lane == "wide" else 1):
-            line.settle(each, each.cost)
-            served[each.chat] += each.cost
-    return served
-
-
 def test_a_seat_in_others_batches_is_no_turn_of_ones_own() -> None:
     """Two chats lead the wide lane by turns; a third rides along, and still has its own turns."""
     line = Line()
@@ -289,15 +266,26 @@ def test_a_seat_in_others_batches_is_no_turn_of_ones_own() -> None:
         put(line, "patient", "pia", "narrow", chat="art")
     order = []
     for _ in range(16):
-        lane, _ = line.lanes()[0]
-        for each in line.take(lane, 2 if lane == "wide" else 1):
-            line.settle(each, each.cost)
-            order.append(each.name)
+        order += [each.name for each in take(line, 2, narrow=1)]
     assert 4 <= order.count("patient") <= 8
 
 
 def test_scarce_seats_go_to_who_has_had_least() -> None:
-    served = shared(Line(), seats=4, turns=300, depth=8)
+    """`art` always has eight jobs in both lanes, the others in the wide one."""
+    line = Line()
+    served = {"art": 0.0, "bio": 0.0, "chem": 0.0}
+
+    def fill() -> None:
+        for chat in served:
+            for lane in ("wide", "narrow") if chat == "art" else ("wide",):
+                there = sum(each.chat == chat for each in line.all() if each.lane == lane)
+                for _ in range(8 - there):
+                    put(line, chat, f"{chat} {lane}", lane, chat=chat)
+
+    for _ in range(300):
+        fill()
+        for each in take(line, 4, narrow=1):
+            served[each.chat] += each.cost
     assert max(served.values()) - min(served.values()) <= 2 * 4
 
 
@@ -310,11 +298,7 @@ def test_seats_that_nobody_else_wants_are_free() -> None:
     sizes = []
     for number in range(12):
         put(line, f"bio{number}", "bob", "wide", chat="bio")
-        lane, _ = line.lanes()[0]
-        batch = line.take(lane, 8 if lane == "wide" else 1)
-        sizes.append(len(batch))
-        for each in batch:
-            line.settle(each, each.cost)
+        sizes.append(len(take(line, 8, narrow=1)))
     assert sizes.count(8) == len(sizes) - 1
     assert not any(each.name == "patient" for each in line.all())
 
@@ -346,9 +330,7 @@ def test_a_newcomer_to_a_chat_does_not_stand_behind_what_others_have_ridden() ->
 
     for _ in range(1000):
         fill()
-        lane, _ = line.lanes()[0]
-        for each in line.take(lane, 8 if lane == "wide" else 1):
-            line.settle(each, each.cost)
+        take(line, 8, narrow=1)
     fill()
     put(line, "mia", "mia", "narrow", chat="art")
     turns, _ = turns_until(line, "mia")
@@ -368,9 +350,7 @@ def test_a_newcomer_takes_nobodys_share_of_the_seats() -> None:
                 depth = 1 if chat in narrow else 16
                 for _ in range(depth - waiting.count(chat)):
                     put(line, chat, chat, "narrow" if chat in narrow else "wide", chat=chat)
-            lane, _ = line.lanes()[0]
-            for each in line.take(lane, 8 if lane == "wide" else 1):
-                line.settle(each, each.cost)
+            for each in take(line, 8, narrow=1):
                 served[each.chat] += 1
         return served
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -336,17 +336,19 @@ def said(
     jobs: Sequence[tuple[type[OneStepModel], list[Any]]],
     device: str = "cpu",
     memory_budget: int = 1000,
+    memory: int = 0,
     **options: Any,
 ) -> list[Message]:
-    """What a worker says over batches of these models, one after another."""
+    """What a worker says over batches of these models, each of `memory`, one after another."""
     messages: list[Message] = []
     numbers = iter(range(1, 1000))
     for session, (model, payloads) in enumerate(jobs):
-        variant = Variant(name=model.__name__, entry=f"{__name__}:{model.__name__}")
+        name = model.__name__
+        variant = Variant(name=name, entry=f"{__name__}:{name}", memory=memory)
         batch = [next(numbers) for _ in payloads]
         sealed = [seal(payload) for payload in payloads]
-        messages.append(("model", model.__name__, variant, {}))
-        messages.append(("run", session, model.__name__, batch, sealed, "short"))
+        messages.append(("model", name, variant, {}))
+        messages.append(("run", session, name, batch, sealed, "short"))
     end = Script(messages)
     Worker(end, WorkerOptions("compute", device, memory_budget=memory_budget, **options)).run()
     return end.said
@@ -514,24 +516,13 @@ def test_a_worker_whose_models_need_no_torch_does_not_import_it(
     assert {"result", "failed"} <= set(kinds(messages))
 
 
-@pytest.mark.parametrize(
-    ("budget", "whole"), [(1001, lambda: 1001), (0, lambda: default_budget("cpu"))]
-)
-def test_workers_that_share_a_device_share_its_memory(
-    budget: int, whole: Callable[[], int]
-) -> None:
+@pytest.mark.parametrize("budget", [1001, 0])
+def test_workers_that_share_a_device_share_its_memory(budget: int) -> None:
+    whole = budget or default_budget("cpu")
     told = [said([], memory_budget=budget, share=share)[0] for share in (1.0, 0.5)]
-    assert told == [("ready", "cpu", whole()), ("ready", "cpu", whole() // 2)]
+    assert told == [("ready", "cpu", whole), ("ready", "cpu", whole // 2)]
 
 
 def test_a_model_must_fit_into_its_workers_part() -> None:
-    variant = Variant(name="Plain", entry=f"{__name__}:Plain", memory=600)
-    run: list[Message] = [
-        ("model", "Plain", variant, {}),
-        ("run", 0, "Plain", [1], [seal(1)], "short"),
-    ]
     for share, outcome in ((1.0, "result"), (0.5, "error")):
-        end = Script(run)
-        options = WorkerOptions("compute", "cpu", memory_budget=1000, share=share)
-        Worker(end, options).run()
-        assert outcome in kinds(end.said)
+        assert outcome in kinds(said([(Plain, [1])], memory=600, share=share))

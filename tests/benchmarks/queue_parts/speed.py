@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from inference.jobs import Job
@@ -23,10 +22,12 @@ from tests.benchmarks.queue_models import Attachment
 from tests.benchmarks.queue_parts.tools import (
     PEOPLE,
     Report,
+    Way,
     bare_model,
     bare_pipe,
     caller,
     impatient_caller,
+    in_turns,
     opened,
     probed,
     spread,
@@ -73,7 +74,7 @@ def run_burst() -> Report:
 async def _overhead(count: int, repeats: int) -> Report:
     async with opened("free") as queue, bare_pipe(0.0) as pipe:
         events, outcome = caller(queue, "free"), impatient_caller(queue, "free")
-        ways: dict[str, Callable[[], Awaitable[float]]] = {
+        ways: dict[str, Way] = {
             "bare_pipe_burst": lambda: burst(pipe.call, count),
             "burst": lambda: burst(events, count),
             "outcome_only_burst": lambda: burst(outcome, count),
@@ -81,16 +82,8 @@ async def _overhead(count: int, repeats: int) -> Report:
             "closed": lambda: closed(events, count),
             "outcome_only_closed": lambda: closed(outcome, count),
         }
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        spent = dict.fromkeys(ways, 0.0)
-        for index in range(repeats + 1):
-            for name, way in ways.items():
-                with tidy():
-                    before = time.process_time()
-                    rate = count / await way()
-                if index:  # the first round loads and warms up
-                    rates[name].append(rate)
-                    spent[name] += time.process_time() - before
+        taken = await in_turns(ways, repeats)
+    rates = {name: [count / seconds for seconds, _ in each] for name, each in taken.items()}
     best = {name: max(values) for name, values in rates.items()}
     pairs = zip(rates["burst"], rates["bare_pipe_burst"], strict=True)
     ratio = best["burst"] / best["bare_pipe_burst"]
@@ -106,7 +99,8 @@ async def _overhead(count: int, repeats: int) -> Report:
         closed_ratio=best["closed"] / best["bare_pipe_closed"],
         outcome_only_ratio=best["outcome_only_burst"] / best["bare_pipe_burst"],
         main_process_us_per_job={
-            name: 1e6 * seconds / count / repeats for name, seconds in spent.items()
+            name: 1e6 * sum(computed for _, computed in each) / count / repeats
+            for name, each in taken.items()
         },
         jobs_per_second=best,
         jobs_per_second_median={name: percentile(each, 50) for name, each in rates.items()},

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,18 +40,18 @@ PEOPLE = tuple(Owner(f"web:{n}", f"web:room-{n % 20}") for n in range(200))  # i
 def verdict(figure: float, unit: str, bar: str, met: bool, how: str, **details: Any) -> Report:
     """One line of the report; numbers in `details` are rounded to what is worth reading."""
     report: Report = {"figure": figure, "unit": unit, "bar": bar, "met": met, "how": how}
-    rounded: Report = _rounded(report | details)
-    return rounded
+    worth_reading: Report = rounded(report | details)
+    return worth_reading
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     match value:
         case float():
             return float(f"{value:.4g}")
         case dict():
-            return {key: _rounded(each) for key, each in value.items()}
+            return {key: rounded(each) for key, each in value.items()}
         case list() | tuple():
-            return [_rounded(each) for each in value]
+            return [rounded(each) for each in value]
     return value
 
 
@@ -312,3 +312,20 @@ def tidy() -> Iterator[None]:
     """Begin with no garbage of what came before; collection goes on as usual within."""
     gc.collect()
     yield
+
+
+Way = Callable[[], Awaitable[float]]  # takes its requests; the seconds until all are answered
+
+
+async def in_turns(ways: Mapping[str, Way], repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Each way's seconds, and those that this process computed meanwhile, round by round."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for index in range(repeats + 1):
+        for name, way in ways.items():
+            with tidy():
+                before = time.process_time()
+                seconds = await way()
+                computed = time.process_time() - before
+            if index:  # the first round loads and warms up
+                found[name].append((seconds, computed))
+    return found
