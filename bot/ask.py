@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,12 @@ def _read(path: Path) -> bytes:
 
 
 async def ask(
-    settings: Settings, line: str, image: Path | None, chosen: str | None, out: Path, as_json: bool
+    settings: Settings,
+    line: str,
+    images: Sequence[Path],
+    chosen: str | None,
+    out: Path,
+    as_json: bool,
 ) -> int:
     """Run one command, print its reply, save its pictures.
 
@@ -71,7 +77,7 @@ async def ask(
     """
     logging.getLogger().setLevel(logging.WARNING)
     try:
-        reply, rendered = await _answer(settings, line, image, chosen, quiet=as_json)
+        reply, rendered = await _answer(settings, line, images, chosen, quiet=as_json)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
         raise StoreError(f"The database failed: {reason}.") from error
@@ -85,7 +91,7 @@ async def ask(
 
 
 async def _answer(
-    settings: Settings, line: str, image: Path | None, chosen: str | None, quiet: bool
+    settings: Settings, line: str, images: Sequence[Path], chosen: str | None, quiet: bool
 ) -> tuple[Reply, Rendered]:
     """The command's last reply, and the same in the reader's language."""
     visitor = Visitor(user="ask:me", chat="ask:me", address=ADDRESS)
@@ -94,9 +100,9 @@ async def _answer(
         if chosen:
             await hub.services.memory.set_language(visitor.user, chosen)
         language = await hub.language(visitor)
-        picture = PictureRef("ask", {"path": str(image)}) if image else None
+        pictures = [PictureRef("ask", {"path": str(path)}) for path in images]
         try:
-            run = await hub.line(visitor, line, picture)
+            run = await hub.line(visitor, line, pictures)
         except UserError as error:
             reply = explain(error, line)
         else:
@@ -155,7 +161,9 @@ def _print(rendered: Rendered, files: list[Path], as_json: bool) -> None:
             "text": rendered.text,
             "files": [str(path) for path in files],
             "buttons": [
-                {"label": b.label, "token": b.token, "url": b.url} for b in rendered.buttons
+                {"label": b.label, "token": b.token, "url": b.url}
+                for b in rendered.buttons
+                if not b.deletes
             ],
             "data": rendered.reply.data,
             "state": rendered.reply.state,

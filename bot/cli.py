@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                 ask(
                     settings,
                     arguments.line,
-                    arguments.image,
+                    arguments.image or (),
                     arguments.lang,
                     arguments.out,
                     arguments.json,
@@ -81,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     ask = verbs.add_parser("ask", help="run one command and print its reply")
     ask.add_argument("line", help="for example '/detect confidence:0.4' or '/algıla güven:0,4'")
-    ask.add_argument("--image", type=_file, help="a picture file to go with the command")
+    ask.add_argument(
+        "--image",
+        type=_file,
+        action="append",
+        help="a picture file to go with the command; several are an album",
+    )
     ask.add_argument("--lang", choices=("tr", "en"), help="the reply's language")
     ask.add_argument(
         "--out", type=Path, default=Path("out"), help="where pictures go (%(default)s)"

@@ -7,7 +7,7 @@ a pressed button; the hub does the rest, alike for every platform.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,16 +15,20 @@ from typing import Any
 from bot.settings import Settings
 from handlers.kit import runner
 from handlers.kit.errors import UserError
+from handlers.kit.parameters import echo
 from handlers.kit.parsing import parse
 from handlers.kit.registry import commands
 from handlers.kit.reply import Reply
 from handlers.kit.request import (
+    ALBUM_LIMIT,
+    Album,
     Call,
     Picture,
     PictureGone,
     PictureRef,
     ReplyAddress,
     Request,
+    nobody,
 )
 from handlers.kit.runner import Run
 from handlers.kit.services import Services
@@ -37,7 +41,7 @@ class Visitor:
 
     `user` and `chat` are "platform:id". `client_language` is the IETF tag that the person's client
     sent, if any; `chat_tag` that of the chat (a guild's locale). `public`: others read along.
-    `share`: whose share of the device this is, where it is not the chat's; see `Request`.
+    `share`, `channel`, `moderator`: see `Request`.
     """
 
     user: str
@@ -48,6 +52,8 @@ class Visitor:
     chat_tag: str | None = None
     public: bool = False
     share: str = ""
+    channel: str = ""
+    moderator: Callable[[], Awaitable[bool]] = nobody
 
 
 class Frontend(ABC):
@@ -87,10 +93,13 @@ class FrontendError(Exception):
 
 
 class NotYours(UserError):
-    """A button that belongs to somebody else."""
+    """A button that belongs to somebody else; `name` is how the chat calls them, if known."""
 
-    def __init__(self) -> None:
-        super().__init__("error-button-not-yours")
+    def __init__(self, name: str = "") -> None:
+        if name:
+            super().__init__("error-button-not-yours-but", name=echo(name))
+        else:
+            super().__init__("error-button-not-yours")
 
 
 @dataclass
@@ -143,27 +152,35 @@ class Hub:
             user_name=visitor.user_name,
             public=visitor.public,
             share=visitor.share,
+            channel=visitor.channel,
+            operator=visitor.user in self.settings.admins,
+            moderator=visitor.moderator,
         )
         return runner.start(request, self.services)
 
-    async def line(self, visitor: Visitor, line: str, picture: PictureRef | None = None) -> Run:
-        """Run a typed line such as `/algıla güven:0,4`, with the picture that came along.
+    async def line(self, visitor: Visitor, line: str, pictures: Sequence[PictureRef] = ()) -> Run:
+        """Run a typed line such as `/algıla güven:0,4`, with the pictures that came along.
 
         Raises:
             UserError: not a command, or an unknown one.
         """
         parsed = parse(line)
         arguments: dict[str, Any] = dict(parsed.arguments)
-        if picture is not None and parsed.command.picture is not None:
-            arguments[parsed.command.picture.name] = {"picture": picture.to_json()}
+        if pictures and parsed.command.picture is not None:
+            arguments[parsed.command.picture.name] = raw_pictures(pictures)
         return await self.call(visitor, Call(parsed.command.name, arguments))
 
     async def press(
-        self, visitor: Visitor, token: str, more: Mapping[str, Any] | None = None
+        self,
+        visitor: Visitor,
+        token: str,
+        more: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> Run:
         """Run the call behind a button. A button that starts work answers to its owner only.
 
-        `more` are raw arguments that the reader was asked for after pressing.
+        `more` are raw arguments that the reader was asked for after pressing. `names` are those
+        that the chat shows of people ("platform:id"), as far as the frontend knows them.
 
         Raises:
             NotYours: somebody else's button.
@@ -172,16 +189,26 @@ class Hub:
         stored = await self.services.memory.button(token)
         if stored is None or stored.call.command not in commands():
             raise UserError("error-button-gone")
-        if stored.user != visitor.user:
-            raise NotYours
+        if stored.user != visitor.user and not commands()[stored.call.command].open:
+            raise NotYours((names or {}).get(stored.user, ""))
         arguments = {**stored.call.arguments, **(more or {})}
         return await self.call(visitor, Call(stored.call.command, arguments))
 
     def _revive(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Raw arguments with stored picture references made into pictures again."""
-        return {
-            name: self.picture(PictureRef.from_json(value["picture"]))
-            if isinstance(value, Mapping) and "picture" in value
-            else value
-            for name, value in arguments.items()
-        }
+        return {name: self._revived(value) for name, value in arguments.items()}
+
+    def _revived(self, value: Any) -> Any:
+        match value:
+            case {"picture": reference}:
+                return self.picture(PictureRef.from_json(reference))
+            case {"album": references}:
+                return Album(tuple(self.picture(PictureRef.from_json(r)) for r in references))
+            case _:
+                return value
+
+
+def raw_pictures(pictures: Sequence[PictureRef]) -> dict[str, Any]:
+    """The raw value of a picture parameter: one picture, or an album of at most ten."""
+    references = [picture.to_json() for picture in pictures[:ALBUM_LIMIT]]
+    return {"album": references} if len(references) > 1 else {"picture": references[0]}

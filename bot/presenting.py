@@ -28,11 +28,15 @@ class RenderedBlock:
 
 @dataclass(frozen=True, slots=True)
 class RenderedButton:
-    """`token` finds the stored call (12 characters of A–Z a–z 0–9 _ -); a link has `url`."""
+    """`token` finds the stored call (12 characters of A–Z a–z 0–9 _ -); a link has `url`.
+
+    `deletes`: takes the answer's messages away, which is the frontend's own business.
+    """
 
     label: str
     token: str | None = None
     url: str | None = None
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Presentation:
         buttons = []
         for button in reply.buttons:
             token = await self._token(button.call) if button.call else None
-            buttons.append(RenderedButton(say(button.label), token, button.url))
+            buttons.append(RenderedButton(say(button.label), token, button.url, button.deletes))
         return Rendered(
             reply=reply,
             blocks=render_blocks(reply, self.language),

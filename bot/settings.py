@@ -65,6 +65,12 @@ def _network(value: str) -> str:
     return value
 
 
+def _person(value: str) -> str:
+    if not re.fullmatch(r"(discord|telegram):\d{1,20}", value, re.ASCII):
+        raise ValueError('use "discord:ID" or "telegram:ID"; /privacy tells people their own')
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -123,6 +129,7 @@ class _Keys(_Section):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     source: str = ""
+    admins: list[Annotated[str, AfterValidator(_person)]] = []
     web: Web = Web()
     inference: Inference = Inference()
     store: StoreSettings = StoreSettings()
@@ -136,7 +143,7 @@ class _Keys(_Section):
 _PREFIX = "TADIM_"
 _TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
 _TABLES = ("web", "inference", "store", "weights")
-_PLAIN = ("language", "data_folder", "log_level", "log_format", "source", "web_token")
+_PLAIN = ("language", "data_folder", "log_level", "log_format", "source", "admins", "web_token")
 
 #: what else is read from the environment: here, and by the tests
 _OTHERS = (

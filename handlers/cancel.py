@@ -19,7 +19,7 @@ from handlers.kit import (
 from handlers.kit.runner import Run
 
 
-@command("cancel", stop="house", order=40, private=True)
+@command("cancel", stop="house", order=40, private=True, open=True)
 async def cancel(
     request: Request,
     services: Services,

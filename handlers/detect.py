@@ -34,7 +34,7 @@ from locales import words
 DARING = 0.1  # the confidence that "show more" asks for
 
 
-@command("detect", stop="vision", order=20, again=True)
+@command("detect", stop="vision", order=20, again=True, menu=True)
 async def detect(
     request: Request,
     services: Services,

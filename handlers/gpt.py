@@ -16,6 +16,7 @@ from handlers.kit import (
     Range,
     Reply,
     Request,
+    Seed,
     Services,
     Text,
     command,
@@ -35,7 +36,7 @@ async def gpt(
     text: Annotated[str, Text(longest=4000, long=True)],
     temperature: Annotated[float, Range(0, 2)] = 0.7,
     length: Annotated[int, Range(8, 512)] = 160,
-    seed: Annotated[int | None, Range(0, 2**31 - 1)] = None,
+    seed: Annotated[int | None, Seed()] = None,
 ) -> AsyncIterator[Reply]:
     """Stream the model's answer to `text`; at most `length` tokens."""
     variant = services.queue.variant("text-generation")
@@ -65,7 +66,7 @@ async def gpt(
             "model": done.model,
             "text": result.text,
             "temperature": temperature,
-            "seed": seed,
+            "seed": seed if temperature > GREEDY else None,  # it decides nothing then
             "tokens": result.tokens,
             "tokens_per_second": result.tokens_per_second,
             "stopped": result.stopped,

@@ -19,6 +19,7 @@ from handlers.kit import (
     Reply,
     Request,
     Say,
+    Seed,
     Services,
     command,
     waiting,
@@ -37,7 +38,7 @@ async def xor(
     services: Services,
     hidden: Annotated[int, Range(1, MAX_HIDDEN)] = XorInput.hidden,
     steps: Annotated[int, Range(MIN_STEPS, MAX_STEPS)] = XorInput.steps,
-    seed: Annotated[int, Range(0, MAX_SEED)] = XorInput.seed,
+    seed: Annotated[int, Seed(MAX_SEED)] = XorInput.seed,
 ) -> AsyncIterator[Reply]:
     """Train a perceptron and an MLP with `hidden` units on XOR, and show what they learned."""
     asked = XorInput(hidden, steps, seed)
@@ -145,14 +146,12 @@ def _alternative(key: str, result: XorResult) -> Message:
 
 
 def _buttons(result: XorResult) -> list[Button]:
-    """More hidden units, another seed, and what this run lacks (or the unit it can do without)."""
+    """More hidden units, and what this run lacks (or the unit it can do without)."""
     hidden, steps, seed = result.hidden, result.steps, result.seed
     buttons = []
     if hidden < MAX_HIDDEN:
         more = min(MAX_HIDDEN, 2 * hidden)
         buttons.append(Button(Message("xor-button-hidden", hidden=more), _call(more, steps, seed)))
-    other = (seed + 1) % (MAX_SEED + 1)
-    buttons.append(Button(Message("xor-button-seed", seed=str(other)), _call(hidden, steps, other)))
     if _ending(result) in ("plateau", "falling") and steps < MAX_STEPS:
         longer = min(MAX_STEPS, 2 * steps)
         buttons.append(

@@ -171,6 +171,8 @@ def with_question(reply: Reply) -> Reply:
 
 def _keys(rendered: Rendered, language: str) -> Iterable[Key]:
     for button, shown in zip(rendered.reply.buttons, rendered.buttons, strict=True):
+        if button.deletes:
+            continue
         yield _key(button, shown)
 
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from telegram.error import TelegramError
 
+from bot.pace import Turn, Urgency
 from bot.presenting import Presentation, RenderedButton, RenderedImage
 from bot.telegram.intake import Place
 from bot.telegram.media import Media, as_it_is, prepare
 from bot.telegram.outbox import Lost, Outbox, Unreachable
-from bot.telegram.pace import Turn, Urgency
 from bot.telegram.presenter import Post, TextPost, compose, keyboard, status
 from handlers.kit.errors import explain
 from handlers.kit.reply import Reply, State

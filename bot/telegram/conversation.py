@@ -95,7 +95,7 @@ class Conversation:
             await self.tell(who, hints.welcome())
             return
         try:
-            run = await self._hub.line(who, heard.line, heard.picture)
+            run = await self._hub.line(who, heard.line, [heard.picture] if heard.picture else ())
         except UserError as error:
             await self.tell(who, explain(error, heard.name))
             return

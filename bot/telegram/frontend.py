@@ -19,13 +19,14 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 from telegram.request import BaseRequest
 
 from bot.hub import Frontend, Hub
+from bot.pace import Pace
 from bot.telegram import menu
 from bot.telegram.connection import Connection
 from bot.telegram.conversation import Conversation
 from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, visitor
 from bot.telegram.lanes import Lanes
+from bot.telegram.limits import telegram_pace
 from bot.telegram.outbox import Outbox
-from bot.telegram.pace import Pace
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
 
@@ -56,7 +57,7 @@ class TelegramFrontend(Frontend):
         self._hub = hub
         self._connection = Connection(token, base_url, request)
         self._bot = self._connection.bot
-        outbox = Outbox(self._bot, pace or Pace())
+        outbox = Outbox(self._bot, pace or telegram_pace())
         self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
         self._lanes = Lanes()
         self._hurried: set[int] = set()  # people who were told that they are too fast

@@ -35,8 +35,8 @@ from telegram import Message as Sent
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TimedOut
 
+from bot.pace import Pace, Turn
 from bot.telegram.intake import Place
-from bot.telegram.pace import Pace, Turn
 from bot.telegram.presenter import AlbumPost, MediaPost, Post, TextPost
 from locales import Message, words
 

@@ -143,8 +143,9 @@ class Conversation:
         ref = self._ref(session, upload) if upload else None
         picture = upload.id if upload else None
         said = Said(session.next_id(), text=message.text[:SHOWN], picture=picture)
+        refs = [ref] if ref else []
         await self._run(
-            session, said, lambda: self._hub.line(visitor_of(session), message.text, ref)
+            session, said, lambda: self._hub.line(visitor_of(session), message.text, refs)
         )
 
     async def _call(self, session: Session, message: Incoming) -> None:

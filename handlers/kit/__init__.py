@@ -1,7 +1,7 @@
 """What every handler is made of. `from handlers.kit import …` is all that a command file needs."""
 
 from handlers.kit.errors import UserError
-from handlers.kit.parameters import Choice, Range, Text
+from handlers.kit.parameters import Choice, Range, Seed, Text
 from handlers.kit.progress import waiting
 from handlers.kit.registry import Command, command
 from handlers.kit.reply import (
@@ -39,6 +39,7 @@ __all__ = [
     "Reply",
     "Request",
     "Say",
+    "Seed",
     "Services",
     "Text",
     "UserError",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,6 +29,13 @@ class Range:
 
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What chance depends on: 0 … `high`, or a word for "draw one". It makes results repeatable."""
+
+    high: int = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Parameter:
     range: Range | None = None
     text: Text | None = None
     choices: tuple[str, ...] = ()
+    seed: bool = False
 
     @property
     def required(self) -> bool:
@@ -114,6 +123,8 @@ class Parameter:
         return text
 
     def _to_integer(self, raw: Any, language: str) -> int:
+        if self.seed and self.range and fold(_short(raw)) in DRAW:
+            return secrets.randbelow(int(self.range.high) + 1)
         if isinstance(raw, str):
             typed = raw.strip().translate(_MINUS)
             if _GROUPED.fullmatch(typed):  # 1.000 and 1,000 are a thousand, not one
@@ -183,6 +194,8 @@ _NUMBER_SIGNS = str.maketrans({",": ".", "−": "-", "_": "x"})
 _WHOLE = re.compile(r"[+-]?\d{1,40}")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+|[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _LARGEST = 10.0**40  # beyond it nothing is meant; keeps infinity and endless digits out
+#: what stands for a seed that is to be drawn; buttons use the first
+DRAW = ("random", "rastgele")
 _BOOLEANS = {
     True: {"true", "yes", "on", "1", "evet", "acik", "dogru"},
     False: {"false", "no", "off", "0", "hayir", "kapali", "yanlis"},
@@ -257,6 +270,7 @@ def _parameter(command: str, name: str, hint: Any, default: Any) -> Parameter:
             break
     limits = next((extra for extra in extras if isinstance(extra, Range)), None)
     text = next((extra for extra in extras if isinstance(extra, Text)), None)
+    seed = next((extra for extra in extras if isinstance(extra, Seed)), None)
     choice = next((extra for extra in extras if isinstance(extra, Choice)), None)
     if choice:
         return Parameter(command, name, "choice", default, choices=choice.values)
@@ -270,6 +284,8 @@ def _parameter(command: str, name: str, hint: Any, default: Any) -> Parameter:
     if hint not in kinds:
         raise TypeError(f"/{command}: no form for parameter {name}: {hint}")
     kind = kinds[hint]
+    if seed:
+        return Parameter(command, name, kind, default, Range(0, seed.high), seed=True)
     return Parameter(
         command, name, kind, default, limits, (text or Text()) if kind == "text" else None
     )

@@ -31,6 +31,9 @@ class Command:
     `stop` is the hall of the tour it belongs to; `order` its place there. `again` says whether
     repeating it makes sense (a button offers it). `next` names the command the tour visits next.
     `private` says that its answers are for the asker alone: some platforms must know beforehand.
+    `menu`: offered in Discord's menu on messages, which has room for five. `moderators`: for those
+    who look after a room; others are not shown it. `open`: its buttons answer whoever presses them,
+    since the handler itself sees to who may.
     """
 
     name: str
@@ -40,6 +43,9 @@ class Command:
     again: bool = False
     next: str | None = None
     private: bool = False
+    menu: bool = False
+    moderators: bool = False
+    open: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -49,6 +55,11 @@ class Command:
     def picture(self) -> Parameter | None:
         """The first picture parameter."""
         return next((p for p in self.parameters if p.kind == "picture"), None)
+
+    @property
+    def seed(self) -> Parameter | None:
+        """The parameter that decides what chance brings."""
+        return next((p for p in self.parameters if p.seed), None)
 
     @property
     def first_text(self) -> Parameter | None:
@@ -78,6 +89,9 @@ def command(
     again: bool = False,
     next: str | None = None,
     private: bool = False,
+    menu: bool = False,
+    moderators: bool = False,
+    open: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated async generator as the handler of `/name`.
 
@@ -91,7 +105,9 @@ def command(
     def register(handler: Handler) -> Handler:
         if name in _registered:
             raise RuntimeError(f"two handlers for /{name}")
-        _registered[name] = Command(name, handler, stop, order, again, next, private)
+        _registered[name] = Command(
+            name, handler, stop, order, again, next, private, menu, moderators, open
+        )
         return handler
 
     return register

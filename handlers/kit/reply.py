@@ -78,11 +78,12 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A stored call. Where `url` is set it is a link instead and `call` is None."""
+    """A stored call. A link has `url` instead; one that takes the answer away, `deletes`."""
 
     label: Message
     call: Call | None = None
     url: str | None = None
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

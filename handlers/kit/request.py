@@ -64,26 +64,46 @@ class Picture:
     fetch: Fetch
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Album:
+    """Several pictures in the place of one: the command works on each, and answers once."""
+
+    pictures: tuple[Picture, ...]
+
+
+ALBUM_LIMIT = 10  # pictures of an album; no platform has larger ones
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A command with arguments, as JSON: what a button does when it is pressed.
 
-    A `PictureRef` among the arguments stands as `{"picture": {...}}`.
+    A `PictureRef` among the arguments stands as `{"picture": {...}}`, several of them in the place
+    of one picture as `{"album": [{...}, …]}`.
     """
 
     command: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+async def nobody() -> bool:
+    """The answer where nobody looks after a room."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One command from one person.
 
-    `arguments` are raw, by canonical (English) parameter name: text as typed, numbers, or a
-    `Picture`; they are checked by `handlers.kit.parameters.bind`. `user` and `chat` are
+    `arguments` are raw, by canonical (English) parameter name: text as typed, numbers, a `Picture`
+    or an `Album`; they are checked by `handlers.kit.parameters.bind`. `user` and `chat` are
     "platform:id". `language` is the reader's, already decided. `public` is true where others read
     along (a group, a guild). `share` says whose share of the device the request uses, where that is
-    not the chat's: a platform on which chats cost nothing names something that does.
+    not the chat's: a platform on which chats cost nothing names something that does. `channel` is
+    the chat's own name where it is one of several in its room (a Discord server's channel).
+
+    `operator`: the configuration's `admins` name the asker. `moderator()` tells whether the asker
+    looks after this room; some platforms must be asked, so it is asked only when it matters.
     """
 
     command: str
@@ -95,6 +115,18 @@ class Request:
     user_name: str = ""
     public: bool = False
     share: str = ""
+    channel: str = ""
+    operator: bool = False
+    moderator: Callable[[], Awaitable[bool]] = nobody
+
+    @property
+    def room(self) -> str:
+        """The place that has moderators: a server, a group; elsewhere the chat itself."""
+        return self.share or self.chat
+
+    async def may_manage(self, room: str) -> bool:
+        """Whether the asker has a say over what others do in `room`."""
+        return self.operator or (room == self.room and await self.moderator())
 
     @property
     def platform(self) -> str:

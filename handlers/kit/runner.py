@@ -12,17 +12,18 @@ import contextvars
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from handlers.kit.album import together
 from handlers.kit.errors import Stopping, UserError, explain
-from handlers.kit.parameters import MissingParameter, Parameter, bind
+from handlers.kit.parameters import DRAW, MissingParameter, Parameter, bind
 from handlers.kit.registry import Command, commands
 from handlers.kit.reply import Button, Note, Question, Reply, Say, State
-from handlers.kit.request import Call, Picture, PictureGone, Request
+from handlers.kit.request import Album, Call, Picture, PictureGone, Request
 from locales import Message
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ log = logging.getLogger(__name__)
 class Run:
     """One command on its way to its final reply. Iterate it for states, newest only."""
 
-    def __init__(self, request: Request, command: Command) -> None:
+    def __init__(self, request: Request, command: Command, whole: Run | None = None) -> None:
         self.id = secrets.token_hex(4)
         self.request = request
         self.command = command
+        self.whole = whole  # the album's run, where this one sees to one of its pictures
         self.started = time.monotonic()
         self.tickets: list[Ticket] = []
         self.final: Reply | None = None
@@ -61,6 +63,11 @@ class Run:
             yield newest
             if newest.state is not State.PARTIAL:
                 return
+
+    @property
+    def newest(self) -> Reply | None:
+        """The newest state, if there is one yet."""
+        return self._newest
 
     async def result(self) -> Reply:
         """The final reply."""
@@ -116,11 +123,14 @@ class Runs:
         if run is None:
             yield
             return
-        run.tickets.append(ticket)
+        watched = [each for each in (run, run.whole) if each is not None]
+        for each in watched:
+            each.tickets.append(ticket)
         try:
             yield
         finally:
-            run.tickets.remove(ticket)
+            for each in watched:
+                each.tickets.remove(ticket)
 
 
 _current: contextvars.ContextVar[Run] = contextvars.ContextVar("run")
@@ -132,17 +142,27 @@ def start(request: Request, services: Services) -> Run:
     Raises:
         KeyError: no such command (frontends ask `registry.find` first).
     """
-    command = commands()[request.command]
-    run = Run(request, command)
+    run = Run(request, commands()[request.command])
     services.runs.by_id[run.id] = run
-    run._task = asyncio.create_task(_execute(run, services), name=f"/{command.name} {run.id}")
-    run._task.add_done_callback(partial(_settle, run, services))
+    _begin(run, services)
     return run
+
+
+def _start_part(whole: Run, request: Request, services: Services) -> Run:
+    """Begin the work on one picture of an album. /queue and the memory know the whole only."""
+    run = Run(request, whole.command, whole)
+    _begin(run, services)
+    return run
+
+
+def _begin(run: Run, services: Services) -> None:
+    run._task = asyncio.create_task(_execute(run, services), name=f"/{run.command.name} {run.id}")
+    run._task.add_done_callback(partial(_settle, run, services))
 
 
 def _settle(run: Run, services: Services, task: asyncio.Task[None]) -> None:
     """See to a final reply even where `_execute` could not: cancelled before its first step."""
-    services.runs.by_id.pop(run.id, None)
+    services.runs.by_id.pop(run.id, None)  # a part of an album was never there
     if run.final is None:
         error = None if task.cancelled() else task.exception()
         reply = explain(error, run.command.name) if error else run.farewell
@@ -157,11 +177,12 @@ async def _execute(run: Run, services: Services) -> None:
     try:
         if services.runs.closing:
             raise Stopping
-        arguments = bind(command.parameters, request.arguments, request.language)
-        # Shielded, so that a run cancelled right here still learns the number to finish under.
-        usage = asyncio.ensure_future(services.memory.begin(request))
-        await asyncio.shield(usage)
-        async with aclosing(command.handler(request, services, **arguments)) as states:  # type: ignore[type-var]
+        states = _states(run, services)
+        if run.whole is None:
+            # Shielded, so that a run cancelled right here still learns the number to finish under.
+            usage = asyncio.ensure_future(services.memory.begin(request))
+            await asyncio.shield(usage)
+        async with aclosing(states):
             held: Reply | None = None
             async for reply in states:
                 if held is not None:
@@ -196,6 +217,23 @@ async def _execute(run: Run, services: Services) -> None:
             await _note_usage(services, usage, outcome, time.monotonic() - run.started)
 
 
+def _states(run: Run, services: Services) -> AsyncGenerator[Reply]:
+    """The handler's states, or an album's. Raises UserError where the arguments are not right."""
+    request, command = run.request, run.command
+    picture = command.picture
+    album = request.arguments.get(picture.name) if picture else None
+    if picture is None or not isinstance(album, Album):
+        arguments = bind(command.parameters, request.arguments, request.language)
+        handled: Any = command.handler(request, services, **arguments)
+        return cast(AsyncGenerator[Reply], handled)
+    each = [
+        replace(request, arguments={**request.arguments, picture.name: one})
+        for one in album.pictures
+    ]
+    bind(command.parameters, each[0].arguments, request.language)  # what is wrong is said once
+    return together([partial(_start_part, run, one, services) for one in each])
+
+
 async def _note_usage(
     services: Services, usage: asyncio.Future[int], outcome: str, seconds: float
 ) -> None:
@@ -211,6 +249,8 @@ async def _note_usage(
 
 
 def _on_the_way(reply: Reply, run: Run) -> Reply:
+    if run.whole is not None:
+        return replace(reply, state=State.PARTIAL)
     cancel = Button(Message("button-cancel"), Call("cancel", {"run": run.id}))
     return replace(reply, state=State.PARTIAL, buttons=(*reply.buttons, cancel))
 
@@ -220,18 +260,33 @@ def _finished(reply: Reply, run: Run) -> Reply:
     command = run.command
     buttons = list(reply.buttons)
     if command.again and reply.state is State.FINAL and (reply.retry or not reply.error):
-        buttons.append(Button(Message("button-again"), call_of(run.request)))
+        buttons.extend(_repeating(reply, run))
     if command.explained and not reply.error:
         buttons.append(Button(Message("button-how"), Call("how", {"command": command.name})))
     if command.next and command.next in commands() and not reply.error:
         label = Message("button-next", command=Message(command.next))
         buttons.append(Button(label, Call(command.next)))
+    if reply.state is State.FINAL and not (reply.private or command.private):
+        buttons.append(Button(Message("button-delete"), deletes=True))
     blocks = reply.blocks
     if reply.credit:
         key = "credit-stand-in" if reply.credit.stand_in_for else "credit"
         note = Message(key, model=reply.credit.model, original=reply.credit.stand_in_for or "")
         blocks = (*blocks, Note(note))
     return replace(reply, blocks=blocks, buttons=tuple(buttons))
+
+
+def _repeating(reply: Reply, run: Run) -> Iterator[Button]:
+    """*Again* brings the same once more, chance included; *Variation* lets chance decide anew."""
+    call = call_of(run.request)
+    seed = run.command.seed
+    drawn = (reply.data or {}).get(seed.name) if seed else None
+    if seed is None or drawn is None:
+        yield Button(Message("button-again"), call)
+        return
+    for label, value in (("button-again", drawn), ("button-variation", DRAW[0])):
+        arguments = {**call.arguments, seed.name: value}
+        yield Button(Message(label), Call(call.command, arguments))
 
 
 def _question(error: UserError, parameter: Parameter, run: Run) -> Reply:
@@ -251,4 +306,10 @@ def call_of(request: Request) -> Call:
 
 
 def _storable(value: Any) -> Any:
-    return {"picture": value.ref.to_json()} if isinstance(value, Picture) else value
+    match value:
+        case Picture():
+            return {"picture": value.ref.to_json()}
+        case Album():
+            return {"album": [picture.ref.to_json() for picture in value.pictures]}
+        case _:
+            return value

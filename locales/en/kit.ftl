@@ -11,6 +11,8 @@ loading = Waking the model { $model }.
 working = { $model } is at work.
 working-on = Still at work.
 cancelled = Cancelled.
+album-progress = { $done } of { $total } pictures done.
+album-picture = { $number }. { $text }
 
 # --- how long, after “about”
 duration-seconds = { $seconds ->
@@ -32,6 +34,8 @@ credit-stand-in = Model: { $model }, a small stand-in for { $original }
 # --- buttons that every answer may have
 button-cancel = Cancel
 button-again = Again
+button-variation = Variation
+button-delete = Delete
 button-how = How does it work?
 button-next = Next stop: /{ $command }
 button-paper = Read the paper
@@ -104,6 +108,7 @@ error-id = If you report it, mention the number { $id }.
 
 # --- buttons
 error-button-not-yours = This button belongs to somebody else. Type the command to get one of your own.
+error-button-not-yours-but = This button belongs to { $name }. Type the command to get one of your own.
 error-button-gone = I no longer know this button. Type the command again.
 
 # --- numbers up to ten as words

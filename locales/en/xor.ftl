@@ -31,7 +31,6 @@ xor-button-hidden = { $hidden ->
     [one] Only one hidden unit
    *[other] { $hidden } hidden units
 }
-xor-button-seed = Another seed: { $seed }
 xor-button-steps = { NUMBER($steps) } steps
 
 # --- in the picture

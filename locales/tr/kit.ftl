@@ -11,6 +11,8 @@ loading = Model uyandırılıyor: { $model }.
 working = Model çalışıyor: { $model }.
 working-on = Çalışma sürüyor.
 cancelled = İptal edildi.
+album-progress = { $total } resimden { $done } tanesi bitti.
+album-picture = { $number }. { $text }
 
 # --- ne kadar; “yaklaşık” sözünden sonra
 duration-seconds = { $seconds } saniye
@@ -26,6 +28,8 @@ credit-stand-in = Model: { $model } ({ $original } yerine küçük bir vekil)
 # --- her cevapta bulunabilen düğmeler
 button-cancel = İptal
 button-again = Tekrar dene
+button-variation = Başka türlü
+button-delete = Sil
 button-how = Nasıl çalışıyor?
 button-next = Sonraki durak: /{ $command }
 button-paper = Makaleyi oku
@@ -86,6 +90,7 @@ error-id = Bildirirsen şu numarayı da yaz: { $id }
 
 # --- düğmeler
 error-button-not-yours = Bu düğme başkasının. Komutu yazarsan sana da bir tane gelir.
+error-button-not-yours-but = Bu düğmenin sahibi: { $name }. Komutu yazarsan sana da bir tane gelir.
 error-button-gone = Bu düğmeyi artık tanımıyorum. Komutu yeniden yaz.
 
 # --- numbers up to ten as words

@@ -28,7 +28,6 @@ xor-button-hidden = { $hidden ->
     [one] Yalnızca 1 gizli birim
    *[other] { $hidden } gizli birim
 }
-xor-button-seed = Başka tohum: { $seed }
 xor-button-steps = { NUMBER($steps) } adım
 
 # --- resmin içinde

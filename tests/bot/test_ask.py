@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 async def run(
     settings: Settings, line: str, out: Path, *, language: str | None = None, json_: bool = False
 ) -> int:
-    return await ask(settings, line, None, language, out, json_)
+    return await ask(settings, line, (), language, out, json_)
 
 
 async def test_help_in_both_languages(
@@ -131,7 +131,7 @@ async def test_a_file_that_is_no_picture_is_one_sentence(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"%PDF-1.7 hello")
-    assert await ask(settings, "/detect", tmp_path / "a.jpg", "en", tmp_path, False) == 1
+    assert await ask(settings, "/detect", [tmp_path / "a.jpg"], "en", tmp_path, False) == 1
     printed = capsys.readouterr().out
     assert "PDF" in printed
     assert "Traceback" not in printed

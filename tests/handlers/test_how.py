@@ -29,7 +29,7 @@ async def test_every_idea_with_its_paper(platform: FakePlatform, name: str) -> N
     assert text.startswith(say(Message(f"{name}-how")))
     paper = say(Message(f"{name}-paper"))
     assert text.endswith(paper)
-    (link,) = reply.buttons
+    link, _ = reply.buttons
     assert link.url is not None
     assert link.url.startswith("https://")
     assert platform.labels(reply) == [say(Message("button-paper"))]

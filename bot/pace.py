@@ -1,8 +1,7 @@
 """How fast Tadım may speak: one outgoing budget for each chat, and one for all chats together.
 
-Telegram allows about one message a second in a chat (short bursts pass), twenty a minute in a
-group, and thirty a second in all; whoever sends more is silenced, for minutes or hours. Every
-message and every edit is therefore sent within a `Turn`, whichever answer it belongs to:
+Whoever sends more than a platform allows is silenced, for minutes or hours. Every message and every
+edit is therefore sent within a `Turn`, whichever answer it belongs to:
 
 1. Turns of a chat come one after the other, the most urgent first, otherwise in order of asking.
    A turn begins when the chat's budget allows a message of its urgency.
@@ -44,10 +43,6 @@ class Rate:
     kept: tuple[int, int, int]
 
 
-# 5 at once and then one in 4 s: never more than 20 within a minute. Edits leave room for answers.
-GROUP = Rate(4.0, 5, kept=(0, 2, 3))
-PRIVATE = Rate(1.05, 3, kept=(0, 0, 1))
-ALL_INTERVAL = 1 / 27  # seconds; a little under the limit, for what is not counted here
 CROWDED = 0.5  # seconds of sends that are booked ahead, beyond which edits wait
 
 
@@ -152,13 +147,20 @@ class Lane:
 
 
 class Pace:
-    """All lanes. `clock` and `call_later` are the event loop's, or a test's."""
+    """All lanes: `rate_of` a chat is its budget, `interval` the seconds between two sends in all.
+
+    `clock` and `call_later` are the event loop's, or a test's.
+    """
 
     def __init__(
         self,
+        rate_of: Callable[[int], Rate],
+        interval: float,
         clock: Callable[[], float] | None = None,
         call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
     ) -> None:
+        self._rate_of = rate_of
+        self._interval = interval
         self._clock = clock
         self._call_later = call_later
         self._lanes: dict[int, Lane] = {}
@@ -166,7 +168,7 @@ class Pace:
         self._free_at = 0.0  # the first slot of the common budget that nobody has booked
 
     def turn(self, chat: int, urgency: Urgency) -> Turn:
-        """Queue for a turn in `chat` (a group's id is negative); enter it by `async with`."""
+        """Queue for a turn in `chat`; enter it by `async with`."""
         return Turn(self._lane(chat), urgency)
 
     def freeze(self, chat: int, seconds: float) -> None:
@@ -197,7 +199,7 @@ class Pace:
         """Take the next slot of the common budget, in the order of asking, and wait for it."""
         now = self.clock()
         at = max(self._free_at, now)
-        self._free_at = at + ALL_INTERVAL
+        self._free_at = at + self._interval
         if at > now:
             await self.sleep(at - now)
 
@@ -210,5 +212,5 @@ class Pace:
         if chat not in self._lanes:
             if len(self._lanes) >= 1024:
                 self._lanes = {key: lane for key, lane in self._lanes.items() if not lane.idle}
-            self._lanes[chat] = Lane(self, GROUP if chat < 0 else PRIVATE)
+            self._lanes[chat] = Lane(self, self._rate_of(chat))
         return self._lanes[chat]

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from bot.telegram.pace import Pace, Urgency
+from bot.pace import Urgency
+from bot.telegram.limits import telegram_pace
 
 GROUP, PRIVATE = -1001, 42
 
@@ -58,7 +59,7 @@ class Speakers:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.pace = Pace(self.clock.time, self.clock.call_later)
+        self.pace = telegram_pace(self.clock.time, self.clock.call_later)
         self.sent: list[tuple[str, float]] = []
         self.tasks: list[asyncio.Task[None]] = []
 
