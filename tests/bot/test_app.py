@@ -226,9 +226,10 @@ def test_at_the_end_those_who_wait_are_told_at_once_and_what_is_at_work_has_time
 
     run(main)
     again = (Button(Message("button-again"), Call("test")),)
+    delete = (Button(Message("button-delete"), deletes=True),)
     assert told == [
         *((number, "error-stopping", again) for number in (1, 2)),
-        (0, last, again),
+        (0, last, again if last.startswith("error") else again + delete),
         (3, "error-stopping", again),
     ]
 

@@ -236,6 +236,20 @@ async def test_the_buttons_compare_temperatures_with_the_same_seed() -> None:
     assert wild_label in platform.labels(colder)
 
 
+async def test_again_is_the_same_and_a_variation_is_another() -> None:
+    platform, queue = world(writing("ok"))
+    reply = await platform.ask("gpt", text="Tell me")
+    offered = calls(platform, reply)
+    for _ in range(3):
+        await platform.ask("gpt", **offered["Again"].arguments)
+        await platform.ask("gpt", **offered["Variation"].arguments)
+    first, *later = [job.payload.seed for job in queue.jobs]
+    assert later[::2] == [first] * 3
+    assert len({first, *later[1::2]}) == 4
+    cold = await platform.ask("gpt", text="Tell me", temperature=0)
+    assert "Variation" not in platform.labels(cold), "chance has no say in it"
+
+
 async def test_the_buttons_speak_turkish() -> None:
     platform, _ = world(writing("ok"), "tr")
     labels = platform.labels(await platform.ask("gpt", text="?"))

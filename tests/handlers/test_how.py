@@ -32,7 +32,7 @@ async def test_every_idea_with_its_paper(platform: FakePlatform, name: str) -> N
     link, _ = reply.buttons
     assert link.url is not None
     assert link.url.startswith("https://")
-    assert platform.labels(reply) == [say(Message("button-paper"))]
+    assert platform.labels(reply)[0] == say(Message("button-paper"))
     assert reply.data == {"command": name, "paper": paper, "url": link.url}
     assert not reply.private, "in a class the answer is for everybody"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from handlers.kit import Choice, Picture, Range, Text, UserError
+from handlers.kit import Choice, Picture, Range, Seed, Text, UserError
 from handlers.kit.parameters import (
     REQUIRED,
     MissingParameter,
@@ -355,3 +355,16 @@ def test_a_name_that_no_parameter_has_is_echoed_harmlessly(name: str, shown: str
         bind(PARAMETERS, {"text": "hi", name: 1}, "en")
     assert words("en")(caught.value.message) == f"This command has no setting called “{shown}”."
     assert echo(name) == shown
+
+
+@pytest.mark.parametrize("word", ["random", "Rastgele", " RANDOM "])
+def test_a_seed_may_be_left_to_chance(word: str) -> None:
+    async def handler(request: Any, services: Any, seed: Annotated[int, Seed(9)] = 3) -> None: ...
+
+    (seed,) = parameters_of("test", handler)
+    assert (seed.kind, seed.range, seed.seed) == ("integer", Range(0, 9), True)
+    drawn = {seed.convert(word, "en") for _ in range(300)}
+    assert drawn == set(range(10))
+    assert seed.convert("4", "en") == 4
+    with pytest.raises(UserError, match="error-number-range"):
+        seed.convert("10", "en")

@@ -38,6 +38,8 @@ from tests.fakes import picture as photo
 
 Handler = Callable[..., AsyncIterator[Reply]]
 
+DELETE = Button(Message("button-delete"), deletes=True)
+
 
 @pytest.fixture
 def world() -> Iterator[Services]:
@@ -145,7 +147,7 @@ async def test_only_partial_states_carry_the_cancel_button(world: Services, serv
         extra,
         Button(Message("button-cancel"), Call("cancel", {"run": run.id})),
     )
-    assert last.buttons == (extra,)
+    assert last.buttons == (extra, DELETE)
 
 
 async def test_a_final_state_that_is_followed_by_another_was_not_final(
@@ -180,6 +182,7 @@ async def test_the_final_reply_gets_its_buttons_and_its_credit(
         ("button-again", Call("test", stored)),
         ("button-how", Call("how", {"command": "test"})),
         ("button-next", Call("help")),
+        ("button-delete", None),
     ]
     assert reply.blocks == (Note(Message("credit-stand-in", model="YOLO26n", original="YOLO26x")),)
 
@@ -308,7 +311,7 @@ async def test_cancelled_before_its_first_step(world: Services, serve: Any) -> N
     run.cancel()  # the task has not taken a step yet
     reply = await asyncio.wait_for(run.result(), 5)
     assert say(reply) == "cancelled"
-    assert [button.label.key for button in reply.buttons] == ["button-again"]
+    assert [button.label.key for button in reply.buttons] == ["button-again", "button-delete"]
     assert world.runs.by_id == {}
 
 
