@@ -51,16 +51,6 @@ PACKAGES = (
 OLDEST_PYTHON = (3, 11)
 ROOM = 200_000_000  # bytes the database and the logs should find free besides the weights
 
-#: what Tadım does on a Discord server, and nothing more
-DISCORD_PERMISSIONS = (
-    "view_channel",
-    "send_messages",
-    "send_messages_in_threads",
-    "embed_links",
-    "attach_files",
-    "read_message_history",
-)
-
 # Runs in a process of its own and prints one line of JSON.
 _PROBE = """
 import json, psutil, torch
@@ -141,6 +131,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from check_weights(settings)
     yield check_discord(settings.discord_token)
     yield check_telegram(settings.telegram_token)
+    if settings.telegram_token:
+        yield check_arrivals(settings)
     if not (settings.discord_token or settings.telegram_token or settings.web.enabled):
         yield Finding(
             Message("doctor-frontends"),
@@ -353,6 +345,8 @@ def check_discord(token: SecretStr | None) -> Finding:
     if application is None:
         step = Message("doctor-discord-next")
         return Finding("DISCORD_TOKEN", Message("doctor-token-bad"), Mark.BAD, step)
+    from bot.discord.client import invitation  # the library takes a second to import
+
     link = Message("doctor-discord-invite", url=invitation(application))
     return Finding("DISCORD_TOKEN", Message("doctor-token-good"), below=link)
 
@@ -372,24 +366,30 @@ def discord_application(token: str) -> int | None:
     return int(decoded) if re.fullmatch(rb"\d{15,21}", decoded) else None
 
 
-def invitation(application: int) -> str:
-    """Where a server's owner adds the bot, asking for no more permissions than it uses."""
-    import discord  # a second to import, and only needed here
-
-    permissions = discord.Permissions(**dict.fromkeys(DISCORD_PERMISSIONS, True))
-    return discord.utils.oauth_url(
-        application, permissions=permissions, scopes=("bot", "applications.commands")
-    )
-
-
 def check_telegram(token: SecretStr | None) -> Finding:
-    """The form of TELEGRAM_TOKEN: the bot's number, a colon, 35 characters."""
+    """The form of TELEGRAM_TOKEN: the bot's number, a colon, 35 characters.
+
+    A good one yields what there is to set in BotFather.
+    """
     if token is None:
         return Finding("TELEGRAM_TOKEN", Message("doctor-token-none"), Mark.UNUSED)
     if re.fullmatch(r"\d{6,12}:[\w-]{35}", token.get_secret_value(), re.ASCII):
-        return Finding("TELEGRAM_TOKEN", Message("doctor-token-good"))
+        hints = Message("doctor-telegram-botfather")
+        return Finding("TELEGRAM_TOKEN", Message("doctor-token-good"), below=hints)
     step = Message("doctor-telegram-next")
     return Finding("TELEGRAM_TOKEN", Message("doctor-token-bad"), Mark.BAD, step)
+
+
+def check_arrivals(settings: Settings) -> Finding:
+    """How Telegram's updates arrive; `load` has seen to the form of a webhook's address."""
+    subject, address = Message("doctor-telegram-updates"), settings.telegram.webhook
+    if not address:
+        return Finding(subject, Message("doctor-telegram-polling"))
+    if settings.web.port == 0:
+        step = Message("doctor-telegram-port-next")
+        return Finding(subject, Message("doctor-telegram-port"), Mark.BAD, step)
+    route = {"address": f"{address}/telegram/…", "port": str(settings.web.port)}
+    return Finding(subject, Message("doctor-telegram-webhook", **route))
 
 
 def _gigabytes(count: int) -> float:

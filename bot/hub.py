@@ -32,7 +32,9 @@ from handlers.kit.request import (
 )
 from handlers.kit.runner import Run
 from handlers.kit.services import Services
-from locales import language_of
+from locales import Listing, Message, language_of
+
+CHANNELS_NAMED = 5  # to somebody who asks in the wrong one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Visitor:
 
     `user` and `chat` are "platform:id". `client_language` is the IETF tag that the person's client
     sent, if any; `chat_tag` that of the chat (a guild's locale). `public`: others read along.
-    `share`, `channel`, `moderator`: see `Request`.
+    `share`, `channel`, `parent`, `moderator`: see `Request`. `settle` has the last word on where a
+    command is answered once it is admitted: a platform may open a thread for it.
     """
 
     user: str
@@ -53,7 +56,9 @@ class Visitor:
     public: bool = False
     share: str = ""
     channel: str = ""
+    parent: str = ""
     moderator: Callable[[], Awaitable[bool]] = nobody
+    settle: Callable[[Request], Awaitable[Request]] | None = None
 
 
 class Frontend(ABC):
@@ -88,6 +93,10 @@ class Frontend(ABC):
         """Post a reply that answers no event (a notice, an answer after a deadline)."""
 
 
+#: Takes what a platform's own servers post to us, its headers and its body; gives an HTTP status.
+Inbox = Callable[[Mapping[str, str], bytes], int]
+
+
 class FrontendError(Exception):
     """The frontend cannot start; the text is one clear sentence for the operator."""
 
@@ -102,13 +111,28 @@ class NotYours(UserError):
             super().__init__("error-button-not-yours")
 
 
+class Elsewhere(UserError):
+    """A channel that its room's list leaves out; `names` are those of the channels on it."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        items = [Message("channels-name", name=name) for name in names[:CHANNELS_NAMED]]
+        if len(names) > CHANNELS_NAMED:
+            items.append(Message("channels-more", count=len(names) - CHANNELS_NAMED))
+        super().__init__("error-elsewhere", channels=Listing(items))
+
+
 @dataclass
 class Hub:
-    """The meeting point of frontends, handlers and memory."""
+    """The meeting point of frontends, handlers and memory.
+
+    `inboxes` are served, each at its path, by the frontend that has an HTTP server. It starts
+    first, so a frontend puts its inbox here when it is made.
+    """
 
     services: Services
     settings: Settings
     frontends: dict[str, Frontend] = field(default_factory=dict)
+    inboxes: dict[str, Inbox] = field(default_factory=dict)
 
     def ready(self) -> list[str]:
         """What keeps Tadım from answering at once, a line each (for /readyz)."""
@@ -121,11 +145,14 @@ class Hub:
     async def language(self, visitor: Visitor) -> str:
         """Explicit /language > the person's client > the chat > the configuration.
 
-        In public, the chat's own language goes before the client's: others read along.
+        In public, the chat's own language goes before the client's: others read along. The chat's
+        is what was chosen for the channel (a thread's is the one that it hangs on) > for the whole
+        room > what the platform says of it.
         """
         memory = self.services.memory
         chosen = await memory.language(visitor.user)
-        chat = await memory.chat_language(visitor.chat) or language_of(visitor.chat_tag)
+        told = await memory.chat_language(visitor.parent or visitor.chat, visitor.share)
+        chat = told or language_of(visitor.chat_tag)
         client = language_of(visitor.client_language)
         candidates = (chosen, chat, client) if visitor.public else (chosen, client, chat)
         return next((language for language in candidates if language), self.settings.language)
@@ -141,7 +168,11 @@ class Hub:
         return await frontend.fetch(ref)
 
     async def call(self, visitor: Visitor, call: Call) -> Run:
-        """Run a command with raw arguments (a form, an option list, a stored call)."""
+        """Run a command with raw arguments (a form, an option list, a stored call).
+
+        Raises:
+            Elsewhere: the room's list of channels leaves this one out.
+        """
         request = Request(
             command=call.command,
             arguments=self._revive(call.arguments),
@@ -153,19 +184,39 @@ class Hub:
             public=visitor.public,
             share=visitor.share,
             channel=visitor.channel,
+            parent=visitor.parent,
             operator=visitor.user in self.settings.admins,
             moderator=visitor.moderator,
         )
+        await self._admit(request)
+        if visitor.settle is not None:
+            request = await visitor.settle(request)
         return runner.start(request, self.services)
 
-    async def line(self, visitor: Visitor, line: str, pictures: Sequence[PictureRef] = ()) -> Run:
+    async def _admit(self, request: Request) -> None:
+        """Refuse what a room's moderators do not want in this channel (see /channels)."""
+        if not request.channel or commands()[request.command].everywhere:
+            return
+        listed = await self.services.memory.channels(request.room)
+        if listed and request.ground not in listed:
+            raise Elsewhere(list(listed.values()))
+
+    async def line(
+        self,
+        visitor: Visitor,
+        line: str,
+        pictures: Sequence[PictureRef] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> Run:
         """Run a typed line such as `/algıla güven:0,4`, with the pictures that came along.
 
+        `more` are raw arguments that were not typed (the words of a file).
+
         Raises:
-            UserError: not a command, or an unknown one.
+            UserError: not a command, an unknown one, or not in this channel.
         """
         parsed = parse(line)
-        arguments: dict[str, Any] = dict(parsed.arguments)
+        arguments: dict[str, Any] = {**parsed.arguments, **(more or {})}
         if pictures and parsed.command.picture is not None:
             arguments[parsed.command.picture.name] = raw_pictures(pictures)
         return await self.call(visitor, Call(parsed.command.name, arguments))
@@ -184,7 +235,7 @@ class Hub:
 
         Raises:
             NotYours: somebody else's button.
-            UserError: the store knows no such button (any more).
+            UserError: the store knows no such button (any more), or not in this channel.
         """
         stored = await self.services.memory.button(token)
         if stored is None or stored.call.command not in commands():

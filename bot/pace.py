@@ -6,7 +6,10 @@ edit is therefore sent within a `Turn`, whichever answer it belongs to:
 1. Turns of a chat come one after the other, the most urgent first, otherwise in order of asking.
    A turn begins when the chat's budget allows a message of its urgency.
 2. Within it, `pay()` goes before every message: it takes the message from both budgets, at the
-   moment of sending, and waits where one of them is used up.
+   moment of sending, and waits where one of them is used up. `reserve()` pays for the next message
+   ahead, so that what it says can be decided when it may go.
+3. Where many chats wait for the budget of all, answers go before first words, and those before
+   edits; but nobody is overtaken by what was asked for `PATIENCE` later.
 
 Each budget is a leaky bucket in its virtual-scheduling form (GCRA): `paid_until` is when all that
 was sent will have been paid off; `burst` sends may run ahead of it.
@@ -43,11 +46,16 @@ class Rate:
     kept: tuple[int, int, int]
 
 
-CROWDED = 0.5  # seconds of sends that are booked ahead, beyond which edits wait
+CROWDED = 0.5  # seconds of sends that wait for the common budget, beyond which edits wait
+PATIENCE = (0.0, 10.0, 20.0)  # seconds by which others may go ahead there, by urgency
 
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
+
+
+class Withdrawn(Exception):
+    """The turn that was waited for was given up; see `Turn.withdraw`."""
 
 
 class Turn:
@@ -56,30 +64,65 @@ class Turn:
     def __init__(self, lane: Lane, urgency: Urgency) -> None:
         self.urgency = urgency
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.slot: asyncio.Future[None] | None = None  # while it waits for the common budget
         self._lane = lane
+        self._reserved = False
         lane.enqueue(self)
 
     async def __aenter__(self) -> Turn:
         try:
             await self.granted
         except asyncio.CancelledError:
-            if not self.granted.cancelled():
+            if self.begun:
                 self._lane.leave()  # it had begun in the very moment in which it was given up
             raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        if self._reserved:
+            self._lane.refund()
         self._lane.leave()
 
-    def hurry(self) -> None:
-        """While waiting: make it as urgent as an answer."""
-        if self.urgency is not Urgency.FINAL and not self.granted.done():
-            self.urgency = Urgency.FINAL
+    @property
+    def begun(self) -> bool:
+        """Whether it is no longer waited for."""
+        granted = self.granted
+        return granted.done() and not granted.cancelled() and granted.exception() is None
+
+    def hurry(self, urgency: Urgency = Urgency.FINAL) -> None:
+        """Make it as urgent as an answer, or as something else, wherever it waits."""
+        if urgency >= self.urgency:
+            return
+        self.urgency = urgency
+        if not self.granted.done():
             self._lane.enqueue(self)
+        elif self.slot is not None:
+            self._lane.pace.common.enqueue(self, self.slot)
+
+    def withdraw(self) -> bool:
+        """Give it up while it is waited for, which raises `Withdrawn` there. Says if it was."""
+        if self.granted.done():
+            return False
+        self.granted.set_exception(Withdrawn())
+        self._lane.pump()
+        return True
+
+    async def reserve(self) -> None:
+        """Pay for the next message now; what is not sent within the turn is given back."""
+        if not self._reserved:
+            await self._lane.pay(self)
+            self._reserved = True
 
     async def pay(self) -> None:
         """Take one message from the budgets; wait until they allow it."""
-        await self._lane.pay()
+        if self._reserved:
+            self._reserved = False
+        else:
+            await self._lane.pay(self)
+
+    def spare(self, sends: int) -> bool:
+        """Like `Pace.spare`, where so many messages are about to be sent in this turn."""
+        return self._lane.spare(sends - self._reserved)
 
 
 @dataclass(eq=False)
@@ -90,16 +133,18 @@ class Lane:
     rate: Rate
     paid_until: float = 0.0
     frozen_until: float = 0.0
-    busy: bool = False
+    speaking: Turn | None = None
     waiting: list[tuple[Urgency, int, Turn]] = field(default_factory=list)
     timer: Timer | None = None
 
     def enqueue(self, turn: Turn) -> None:
         heapq.heappush(self.waiting, (turn.urgency, next(self.pace.counter), turn))
+        if self.speaking is not None:
+            self.speaking.hurry(turn.urgency)  # it holds up something as urgent as that
         self.pump()
 
     def leave(self) -> None:
-        self.busy = False
+        self.speaking = None
         self.pump()
 
     def pump(self) -> None:
@@ -108,28 +153,54 @@ class Lane:
             self.timer.cancel()
             self.timer = None
         turn = self._next()
-        if self.busy or turn is None:
+        if self.speaking is not None or turn is None:
             return
-        wait = self._ready_at(turn.urgency) - self.pace.clock()
+        wait = self._ready_at(self.rate.kept[turn.urgency]) - self.pace.clock()
         if wait <= 0 and turn.urgency is Urgency.EDIT and self.pace.crowded:
             wait = CROWDED
         if wait > 0:
             self.timer = self.pace.call_later(wait, self.pump)
             return
         heapq.heappop(self.waiting)
-        self.busy = True
+        self.speaking = turn
         turn.granted.set_result(None)
 
-    async def pay(self) -> None:
-        # More may be sent in one turn than the chat's budget held when it began.
-        while (wait := self._ready_at(Urgency.FINAL) - self.pace.clock()) > 0:
-            await self.pace.sleep(wait)
-        self.paid_until = max(self.paid_until, self.pace.clock()) + self.rate.interval
-        await self.pace.slot()
+    async def pay(self, turn: Turn) -> None:
+        await self._allowed()
+        await self.pace.common.take(turn)
+        await self._allowed()  # the platform may have asked for a pause meanwhile
+        self._charge()
 
-    def _ready_at(self, urgency: Urgency) -> float:
-        """When this chat's budget allows a send of this urgency, in the clock's seconds."""
-        ahead = (self.rate.burst - 1 - self.rate.kept[urgency]) * self.rate.interval
+    def refund(self) -> None:
+        """Give back what was paid and not sent."""
+        self.paid_until -= self.rate.interval
+
+    def spare(self, sends: int) -> bool:
+        """Take one send if it may go now and `sends` more after it, all of them at once."""
+        fits = sends < self.rate.burst and self._ready_at(sends) <= self.pace.clock()
+        if not fits or not self.pace.common.take_spare():
+            return False
+        self._charge()
+        return True
+
+    def delay(self, sends: int) -> float:
+        """Seconds until so many sends would be out, had they this chat for themselves."""
+        now = self.pace.clock()
+        start = max(now, self.frozen_until)
+        last = max(self.paid_until, start) + (sends - self.rate.burst) * self.rate.interval
+        return max(start, last) - now
+
+    def _charge(self) -> None:
+        self.paid_until = max(self.paid_until, self.pace.clock()) + self.rate.interval
+
+    async def _allowed(self) -> None:
+        # More may be sent in one turn than the chat's budget held when it began.
+        while (wait := self._ready_at(0) - self.pace.clock()) > 0:
+            await self.pace.sleep(wait)
+
+    def _ready_at(self, kept: int) -> float:
+        """When one may be sent and `kept` more at once, in the clock's seconds."""
+        ahead = (self.rate.burst - 1 - kept) * self.rate.interval
         return max(self.paid_until - ahead, self.frozen_until)
 
     def _next(self) -> Turn | None:
@@ -143,7 +214,70 @@ class Lane:
     @property
     def idle(self) -> bool:
         settled = max(self.paid_until, self.frozen_until) <= self.pace.clock()
-        return settled and not self.busy and self._next() is None
+        return settled and self.speaking is None and self._next() is None
+
+
+class Common:
+    """The budget of all chats together, and the turns that wait for it.
+
+    Who waits stands under the latest moment up to which others may go ahead; see `PATIENCE`.
+    """
+
+    def __init__(self, pace: Pace, interval: float) -> None:
+        self.waiting = 0
+        self._pace = pace
+        self._interval = interval
+        self._free_at = 0.0
+        self._queue: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._timer: Timer | None = None
+
+    async def take(self, turn: Turn) -> None:
+        """Wait for a slot."""
+        turn.slot = asyncio.get_running_loop().create_future()
+        self.waiting += 1
+        self.enqueue(turn, turn.slot)
+        try:
+            await turn.slot
+        finally:
+            self.waiting -= 1
+            turn.slot = None
+
+    def take_spare(self) -> bool:
+        """Take a slot that is free now; says whether there was one."""
+        now = self._pace.clock()
+        if self.waiting or self._free_at > now:
+            return False
+        self._free_at = now + self._interval
+        return True
+
+    def enqueue(self, turn: Turn, slot: asyncio.Future[None]) -> None:
+        latest = self._pace.clock() + PATIENCE[turn.urgency]
+        heapq.heappush(self._queue, (latest, next(self._pace.counter), slot))
+        self._pump()
+
+    @property
+    def booked(self) -> float:
+        """Seconds until everything that waits is out."""
+        return max(0.0, self._free_at - self._pace.clock()) + self.waiting * self._interval
+
+    def _pump(self) -> None:
+        """Hand out the next slot if it is due; otherwise come back when it is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue:
+            slot = self._queue[0][2]
+            if slot.done():  # given up, or handed out under more urgency
+                heapq.heappop(self._queue)
+                continue
+            now = self._pace.clock()
+            if self._free_at > now:
+                self._timer = self._pace.call_later(self._free_at - now, self._pump)
+                return
+            heapq.heappop(self._queue)
+            slot.set_result(None)
+            # A timer that came a little late is made up for, or the pace would drag behind.
+            self._free_at = max(self._free_at, now - self._interval) + self._interval
 
 
 class Pace:
@@ -160,19 +294,30 @@ class Pace:
         call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
     ) -> None:
         self._rate_of = rate_of
-        self._interval = interval
         self._clock = clock
         self._call_later = call_later
         self._lanes: dict[int, Lane] = {}
         self.counter = itertools.count()
-        self._free_at = 0.0  # the first slot of the common budget that nobody has booked
+        self.common = Common(self, interval)
 
     def turn(self, chat: int, urgency: Urgency) -> Turn:
         """Queue for a turn in `chat`; enter it by `async with`."""
         return Turn(self._lane(chat), urgency)
 
+    def spare(self, chat: int) -> bool:
+        """Take a send in `chat` right now if nobody needs it, for what may as well be left out.
+
+        Says whether there was one: nobody speaks or waits there, and all that was sent is paid off.
+        """
+        lane = self._lane(chat)
+        return lane.idle and lane.spare(0)
+
+    def delay(self, chat: int, sends: int) -> float:
+        """Seconds until so many sends would be out in `chat`, went nothing else there."""
+        return self._lane(chat).delay(sends)
+
     def freeze(self, chat: int, seconds: float) -> None:
-        """Send nothing to `chat` for so long: Telegram said so."""
+        """Send nothing to `chat` for so long: the platform said so."""
         lane = self._lane(chat)
         lane.frozen_until = max(lane.frozen_until, self.clock() + seconds)
         lane.pump()
@@ -195,18 +340,10 @@ class Pace:
         finally:
             timer.cancel()
 
-    async def slot(self) -> None:
-        """Take the next slot of the common budget, in the order of asking, and wait for it."""
-        now = self.clock()
-        at = max(self._free_at, now)
-        self._free_at = at + self._interval
-        if at > now:
-            await self.sleep(at - now)
-
     @property
     def crowded(self) -> bool:
-        """Whether so much is booked ahead that what can be skipped should be."""
-        return self._free_at - self.clock() > CROWDED
+        """Whether so much waits for the common budget that what can be skipped should be."""
+        return self.common.booked > CROWDED
 
     def _lane(self, chat: int) -> Lane:
         if chat not in self._lanes:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -71,6 +72,33 @@ def _person(value: str) -> str:
     return value
 
 
+#: the ports of a webhook; Telegram calls no other
+WEBHOOK_PORTS = (443, 80, 88, 8443)
+
+
+def _webhook(value: str) -> str:
+    if value and not _can_be_called(value):
+        raise ValueError(
+            'use an https address that Telegram can reach, as in "https://bot.example.org"; '
+            f"port {', '.join(map(str, WEBHOOK_PORTS[:-1]))} or {WEBHOOK_PORTS[-1]}"
+        )
+    return value.rstrip("/")
+
+
+def _can_be_called(url: str) -> bool:
+    """Whether this may be the beginning of a webhook's address."""
+    if not re.fullmatch(r"[!-~]{1,200}", url, re.ASCII):
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError:  # a port that is none, a bracket that is never closed
+        return False
+    named = "." in (parts.hostname or "")  # Telegram's servers know no host of this network
+    bare = not {"?", "#", "@"} & set(url)
+    return parts.scheme == "https" and named and bare and port in WEBHOOK_PORTS
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,6 +111,10 @@ class Web(_Section):
     uploads_held_megabytes: int = Field(256, ge=1)
     picture_minutes: int = Field(60, ge=1)
     proxies: list[Annotated[str, AfterValidator(_network)]] = []
+
+
+class Telegram(_Section):
+    webhook: Annotated[str, AfterValidator(_webhook)] = ""
 
 
 class Inference(_Section):
@@ -131,6 +163,7 @@ class _Keys(_Section):
     source: str = ""
     admins: list[Annotated[str, AfterValidator(_person)]] = []
     web: Web = Web()
+    telegram: Telegram = Telegram()
     inference: Inference = Inference()
     store: StoreSettings = StoreSettings()
     weights: WeightsSettings = WeightsSettings()
@@ -142,7 +175,7 @@ class _Keys(_Section):
 
 _PREFIX = "TADIM_"
 _TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
-_TABLES = ("web", "inference", "store", "weights")
+_TABLES = ("web", "telegram", "inference", "store", "weights")
 _PLAIN = ("language", "data_folder", "log_level", "log_format", "source", "admins", "web_token")
 
 #: what else is read from the environment: here, and by the tests
@@ -263,7 +296,13 @@ def load() -> Settings:
     mistakes = [*_in_environment(), *_in_dotenv(), *_in_file(config_file())]
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    return Settings()
+    settings = Settings()
+    if settings.telegram.webhook and not settings.web.enabled:
+        raise SettingsError(
+            "telegram.webhook: Telegram's updates come through the web server, which "
+            "web.enabled = false switches off: switch it on, or leave telegram.webhook empty"
+        )
+    return settings
 
 
 def _in_environment() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`/cancel`: stop what you have under way, waiting or running."""
+"""`/cancel`: stop what you have under way, waiting or running; moderators stop others' too."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from handlers.kit import (
     UserError,
     command,
 )
+from handlers.kit.errors import Overruled
+from handlers.kit.parameters import echo
 from handlers.kit.runner import Run
 
 
@@ -25,10 +27,10 @@ async def cancel(
     services: Services,
     run: Annotated[str | None, Text(longest=32)] = None,
 ) -> AsyncIterator[Reply]:
-    """Cancel one's own run by its id (buttons give it), or all of them."""
-    doomed = _own(request, services, run)
+    """Cancel a run by its id (buttons give it), or all of one's own."""
+    doomed = _own(request, services) if run is None else [await _one(request, services, run)]
     for entry in doomed:
-        entry.cancel()
+        entry.cancel(None if entry.request.user == request.user else Overruled())
     names = list(dict.fromkeys(entry.command.name for entry in doomed))
     commands = [Message("cancel-command", command=Message(name)) for name in names]
     yield replace(
@@ -38,21 +40,37 @@ async def cancel(
     )
 
 
-def _own(request: Request, services: Services, wanted: str | None) -> list[Run]:
-    """The runs to cancel. `of` leaves out this very run.
+def _own(request: Request, services: Services) -> list[Run]:
+    """All that the asker has under way; `of` leaves out this very run.
 
     Raises:
-        UserError: there is nothing to cancel, or it is not the asker's.
+        UserError: it is nothing.
     """
     own = services.runs.of(request.user)
-    if wanted is None:
-        if not own:
-            raise UserError("cancel-nothing")
-        return own
-    chosen = [run for run in own if run.id == wanted]
-    if chosen:
-        return chosen
-    other = services.runs.by_id.get(wanted)
-    if other is not None and other.request.user != request.user:
-        raise UserError("cancel-not-yours")
-    raise UserError("cancel-over")
+    if not own:
+        raise UserError("cancel-nothing")
+    return own
+
+
+async def _one(request: Request, services: Services, wanted: str) -> Run:
+    """The run of this id, if the asker may cancel it.
+
+    Raises:
+        UserError: it is somebody else's and the asker does not look after its room, or it is over.
+    """
+    run = services.runs.by_id.get(wanted)
+    if run is None:
+        raise UserError("cancel-over")
+    whose = run.request
+    if whose.user != request.user and not await request.may_manage(whose.room):
+        raise _not_yours(request, whose)
+    if run.final is not None:
+        raise UserError("cancel-over")
+    return run
+
+
+def _not_yours(request: Request, whose: Request) -> UserError:
+    # Ids can be guessed: what people of other rooms are called is no business of this one.
+    if whose.user_name and whose.room == request.room:
+        return UserError("cancel-not-yours-but", name=echo(whose.user_name))
+    return UserError("cancel-not-yours")

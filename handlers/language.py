@@ -1,4 +1,4 @@
-"""`/language`: which language Tadım speaks with you."""
+"""`/language`: which language Tadım speaks with you, or with everybody in a chat."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated
 
-from handlers.kit import Button, Call, Choice, Message, Reply, Request, Services, command
+from handlers.kit import Button, Call, Choice, Message, Reply, Request, Services, UserError, command
 from locales import LANGUAGES
+
+SCOPES = ("me", "chat", "channel")
 
 
 @command("language", stop="house", order=20)
@@ -15,19 +17,40 @@ async def language(
     request: Request,
     services: Services,
     language: Annotated[str | None, Choice(LANGUAGES)] = None,
+    scope: Annotated[str, Choice(SCOPES)] = "me",
 ) -> AsyncIterator[Reply]:
-    """Remember the language; without one, say which it is and offer all."""
+    """Remember the language; without one, say which it is and offer all.
+
+    It is the asker's own, or that of public answers: in the whole room, where the room has channels
+    in one of them. Who is alone with Tadım speaks for the chat, too.
+    """
+    shared = scope != "me" and (request.public or bool(request.channel))
+    if shared and not await request.may_manage(request.room):
+        raise UserError("language-not-yours")
     if language is None:
+        more = {"scope": scope} if shared else {}
         yield replace(
-            Reply.say("language-current"),
-            buttons=tuple(_choice(offered) for offered in LANGUAGES),
+            Reply.say("language-which" if shared else "language-current"),
+            buttons=tuple(_choice(offered, more) for offered in LANGUAGES),
             data={"language": request.language},
         )
-        return
-    await services.memory.set_language(request.user, language)
-    # This reply is rendered in the language of before; the sentence itself speaks the new one.
-    yield replace(Reply.say(f"language-set-{language}"), data={"language": language})
+    elif shared:
+        yield await _share(request, services, language, scope)
+    else:
+        await services.memory.set_language(request.user, language)
+        # This reply is rendered in the language of before; the sentence itself speaks the new one.
+        yield replace(Reply.say(f"language-set-{language}"), data={"language": language})
 
 
-def _choice(language: str) -> Button:
-    return Button(Message(f"language-button-{language}"), Call("language", {"language": language}))
+async def _share(request: Request, services: Services, language: str, scope: str) -> Reply:
+    """Remember the language of public answers; again the sentence speaks it."""
+    place = request.ground if scope == "channel" else request.room
+    await services.memory.set_chat_language(place, language)
+    where = ("channel" if scope == "channel" else "server") if request.channel else "chat"
+    said = f"{where}-{language}"
+    return replace(Reply.say(f"language-set-{said}"), data={"language": language, "chat": place})
+
+
+def _choice(language: str, more: dict[str, str]) -> Button:
+    call = Call("language", {"language": language, **more})
+    return Button(Message(f"language-button-{language}"), call)

@@ -1,4 +1,7 @@
-"""`/queue`: what you have under way, your place in line, and what the machine is doing."""
+"""`/queue`: what you have under way, your place in line, and what the machine is doing.
+
+Those who look after a room are also shown what others have under way there, to cancel it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from handlers.kit import (
     Services,
     command,
 )
+from handlers.kit.parameters import echo
 from handlers.kit.progress import duration
 from handlers.kit.runner import Run
 from inference.jobs import Event, Loading, Progress, Queued, Started
@@ -25,25 +29,30 @@ from inference.jobs import Event, Loading, Progress, Queued, Started
 if TYPE_CHECKING:
     from inference.queue import Overview, RoomOverview
 
-BUTTONS = 5  # at most; a row holds no more on any platform
+BUTTONS = 5  # for one's own; a row holds no more on any platform
+OTHERS = 10  # runs of others that are listed, each with a button
 
 
 @command("queue", stop="house", order=30, again=True, private=True)
 async def queue(request: Request, services: Services) -> AsyncIterator[Reply]:
     """Tell where each of the asker's runs stands, and how busy the machine is.
 
-    Of others' runs only their number is told, by command.
+    Of others' runs only their number is told, by command; more to those who look after the room.
     """
     runs = services.runs.of(request.user)
+    others = await _others(request, services)
     overview = services.queue.overview()
     working = _at_work(services)
     if not runs:
         own = Say(Message("queue-nothing"))
     else:
-        own = Say(Message("queue-own", runs=Lines([_line(run) for run in runs])))
+        lines = [_line(run, Message(run.command.name)) for run in runs]
+        own = Say(Message("queue-own", runs=Lines(lines)))
+    mine = [_cancel(run, Message(run.command.name)) for run in runs[:BUTTONS]]
+    theirs = [_cancel(run, _whose(run)) for run in others[:OTHERS]]
     yield Reply(
-        blocks=(own, Say(_state(overview, working))),
-        buttons=tuple(_cancel(run) for run in runs[:BUTTONS]),
+        blocks=(own, *_listed(others), Say(_state(overview, working))),
+        buttons=(*mine, *theirs),
         data={
             "waiting": overview.waiting,
             "running": overview.running,
@@ -52,6 +61,7 @@ async def queue(request: Request, services: Services) -> AsyncIterator[Reply]:
             "at_work": dict(working),
             "rooms": [_room_facts(room) for room in overview.rooms],
             "runs": [_facts(run) for run in runs],
+            "others": [_facts(run) for run in others[:OTHERS]],
         },
         private=True,
     )
@@ -115,11 +125,45 @@ def _room_facts(room: RoomOverview) -> dict[str, Any]:
     }
 
 
-# --- one's own ------------------------------------------------------------------------------------
+# --- others' --------------------------------------------------------------------------------------
 
 
-def _cancel(run: Run) -> Button:
-    label = Message("queue-cancel", command=Message(run.command.name))
+async def _others(request: Request, services: Services) -> list[Run]:
+    """What others have under way in the room, oldest first, if the asker looks after it.
+
+    An operator sees all rooms, but only where nobody of this one reads along.
+    """
+    all_rooms = request.operator and not request.public
+    runs = [
+        run
+        for run in services.runs.by_id.values()
+        if run.request.user != request.user
+        and run.final is None
+        and (all_rooms or run.request.room == request.room)
+    ]
+    return runs if runs and await request.may_manage(request.room) else []
+
+
+def _listed(runs: list[Run]) -> Iterator[Say]:
+    if runs:
+        lines = [_line(run, _whose(run)) for run in runs[:OTHERS]]
+        if len(runs) > OTHERS:
+            lines.append(Message("queue-more", count=len(runs) - OTHERS))
+        yield Say(Message("queue-others", runs=Lines(lines)))
+
+
+def _whose(run: Run) -> Message:
+    """The command, and who gave it if that is known; a name is one short line."""
+    command = Message(run.command.name)
+    name = echo(" ".join(run.request.user_name[:100].split()), 24)
+    return Message("queue-whose", command=command, name=name) if name else command
+
+
+# --- each run -------------------------------------------------------------------------------------
+
+
+def _cancel(run: Run, command: Message) -> Button:
+    label = Message("queue-cancel", command=command)
     return Button(label, Call("cancel", {"run": run.id}))
 
 
@@ -128,8 +172,8 @@ def _latest(run: Run) -> Event | None:
     return next((t.latest for t in reversed(run.tickets) if t.latest is not None), None)
 
 
-def _line(run: Run) -> Message:
-    command = Message(run.command.name)
+def _line(run: Run, command: Message) -> Message:
+    """Where the run stands; `command` is how it is called."""
     match _latest(run):
         case Queued(eta=None) as event:
             return Message("queue-run-waiting", command=command, position=event.position)

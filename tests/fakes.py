@@ -6,7 +6,7 @@ import asyncio
 import io
 import pickle
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +32,7 @@ class FakeMemory:
 
     languages: dict[str, str] = field(default_factory=dict)
     chats: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, dict[str, str]] = field(default_factory=dict)
     buttons: dict[str, StoredButton] = field(default_factory=dict)
     usage: list[dict[str, Any]] = field(default_factory=list)
 
@@ -41,11 +42,23 @@ class FakeMemory:
     async def set_language(self, user: str, language: str) -> None:
         self.languages[user] = language
 
-    async def chat_language(self, chat: str) -> str | None:
-        return self.chats.get(chat)
+    async def chat_language(self, *chats: str) -> str | None:
+        return next((self.chats[chat] for chat in chats if chat in self.chats), None)
 
     async def set_chat_language(self, chat: str, language: str) -> None:
         self.chats[chat] = language
+
+    async def channels(self, room: str) -> Mapping[str, str]:
+        return dict(sorted(self.lists.get(room, {}).items(), key=lambda entry: entry[1]))
+
+    async def allow_channel(self, room: str, channel: str, name: str) -> None:
+        self.lists.setdefault(room, {})[channel] = name
+
+    async def remove_channel(self, room: str, channel: str) -> None:
+        self.lists.get(room, {}).pop(channel, None)
+
+    async def allow_everywhere(self, room: str) -> None:
+        self.lists.pop(room, None)
 
     async def save_button(self, call: Call, user: str, chat: str) -> str:
         token = secrets.token_urlsafe(9)
@@ -94,12 +107,17 @@ def picture(data: bytes | None, name: str = "photo") -> Picture:
 
 @dataclass
 class FakePlatform:
-    """A person in a chat. `await platform.ask("detect", picture=…)` gives the final reply."""
+    """A person in a chat. `await platform.ask("detect", picture=…)` gives the final reply.
+
+    `moderates`: the person looks after the chat's room. `about` are further facts of the requests.
+    """
 
     services: Services
     language: str = "en"
     user: str = "fake:ada"
     chat: str = "fake:room"
+    moderates: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
     states: list[Reply] = field(default_factory=list)
 
     def request(self, command: str, /, **arguments: Any) -> Request:
@@ -110,7 +128,12 @@ class FakePlatform:
             chat=self.chat,
             language=self.language,
             address=ReplyAddress("fake", {"chat": self.chat}),
+            moderator=self._moderator,
+            **self.about,
         )
+
+    async def _moderator(self) -> bool:
+        return self.moderates
 
     async def ask(self, command: str, /, **arguments: Any) -> Reply:
         self.states = []

@@ -7,13 +7,13 @@ from typing import Any, Self, cast
 
 import discord
 
-from bot.discord.presenter import Key
+from bot.discord.presenter import Key, deleted_ids
 
 Plain = discord.ui.Button[Any]
 
 
-class PressButton(discord.ui.DynamicItem[Plain], template=r"t1:(?P<token>[\w-]+)"):
-    """Runs the stored call."""
+class PressButton(discord.ui.DynamicItem[Plain], template=r"(?P<kind>[tp])1:(?P<token>[\w-]+)"):
+    """Runs the stored call; of kind "p", for the eyes of whoever presses it."""
 
     @classmethod
     async def from_custom_id(
@@ -24,7 +24,8 @@ class PressButton(discord.ui.DynamicItem[Plain], template=r"t1:(?P<token>[\w-]+)
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         match = self.template.fullmatch(self.custom_id)
         assert match is not None
-        await interaction.client.doors.press(interaction, match["token"])
+        doors = interaction.client.doors
+        await doors.press(interaction, match["token"], private=match["kind"] == "p")
 
 
 class AskButton(
@@ -46,10 +47,28 @@ class AskButton(
         await interaction.client.doors.ask(interaction, token, command, names.split(","))
 
 
+class DeleteButton(discord.ui.DynamicItem[Plain], template=r"d1:(?P<ids>[\w-]{11,86})"):
+    """Takes the answer away, all messages of it."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> Self:
+        return cls(cast(Plain, item))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        match = self.template.fullmatch(self.custom_id)
+        assert match is not None
+        owner, *others = deleted_ids(match["ids"])
+        await interaction.client.doors.delete(interaction, owner, others)
+
+
 def button(key: Key) -> discord.ui.Item[Any]:
     """The library's button for a key."""
     if key.url is not None:
         return discord.ui.Button(label=key.label, url=key.url)
     style = discord.ButtonStyle.primary if key.asks else discord.ButtonStyle.secondary
     plain: Plain = discord.ui.Button(label=key.label, custom_id=key.custom_id, style=style)
+    if key.deletes:
+        return DeleteButton(plain)
     return AskButton(plain) if key.asks else PressButton(plain)

@@ -13,11 +13,12 @@ from handlers.kit.registry import Command
 
 log = logging.getLogger(__name__)
 
-#: What the bot asks for when it is invited. Answers to commands need none of it; notices, and
-#: answers that took over a quarter of an hour, are ordinary messages and do.
+#: What the bot asks for when it is invited. Answers to commands need none of it; notices, answers
+#: that took over a quarter of an hour, and conversations in threads are ordinary messages and do.
 PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
+    create_public_threads=True,
     send_messages_in_threads=True,
     attach_files=True,
     read_message_history=True,
@@ -40,7 +41,12 @@ class Doors(Protocol):
     async def menu(
         self, interaction: discord.Interaction[Any], command: Command, message: discord.Message
     ) -> None: ...
-    async def press(self, interaction: discord.Interaction[Any], token: str) -> None: ...
+    async def press(
+        self, interaction: discord.Interaction[Any], token: str, *, private: bool
+    ) -> None: ...
+    async def delete(
+        self, interaction: discord.Interaction[Any], owner: int, others: Sequence[int]
+    ) -> None: ...
     async def ask(
         self,
         interaction: discord.Interaction[Any],

@@ -25,7 +25,6 @@ from locales import FALLBACK, Message, capitalise, language_of, words
 
 log = logging.getLogger(__name__)
 
-MENU_LIMIT = 15  # menus on messages that an application may have
 CHOICE_NAME_LIMIT = 100  # characters
 TEXT_OPTION_LIMIT = 6000  # characters; Discord's own limit
 
@@ -85,6 +84,8 @@ def slash_command(client: Client, command: Command) -> app_commands.Command[Any,
     completed = app_commands.autocomplete(
         **{p.name: _complete_command for p in command.parameters if _names_a_command(p)}
     )(chosen)
+    if command.moderators:
+        completed = app_commands.guild_only(_for_moderators(completed))
     return app_commands.Command(
         name=_words(command.name),
         description=_words(f"{command.name}.description"),
@@ -92,15 +93,17 @@ def slash_command(client: Client, command: Command) -> app_commands.Command[Any,
     )
 
 
+#: Others are not shown the command, unless a server's owner decides otherwise.
+_for_moderators = app_commands.default_permissions(manage_guild=True)
+
+
 def _signature(parameters: Iterable[Parameter]) -> inspect.Signature:
     """`interaction` and one parameter an option, typed as the library wants it."""
     kind = inspect.Parameter.KEYWORD_ONLY
     options = []
     for parameter in parameters:
-        annotation, required = _annotation(parameter), parameter.required
-        if parameter.kind == "picture":
-            required = False  # a missing picture is asked for by a form
-        if required:
+        annotation = _annotation(parameter)
+        if parameter.required and not _is_asked_for(parameter):
             options.append(inspect.Parameter(parameter.name, kind, annotation=annotation))
         else:
             optional = Optional.__getitem__(annotation)  # the library knows this form only
@@ -111,6 +114,13 @@ def _signature(parameters: Iterable[Parameter]) -> inspect.Signature:
         "interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
     )
     return inspect.Signature([first, *options])
+
+
+def _is_asked_for(parameter: Parameter) -> bool:
+    """Whether a form asks for it where it is missing: an option takes no line breaks, and people
+    with a picture at hand may not know where to put it.
+    """
+    return parameter.kind == "picture" or (parameter.text is not None and parameter.text.long)
 
 
 def _annotation(parameter: Parameter) -> Any:
@@ -173,14 +183,8 @@ def _line(command: Command, language: str) -> str:
 
 
 def menu_commands() -> list[Command]:
-    """The commands that need one picture and nothing else."""
-    fitting = [
-        command
-        for command in registry.commands().values()
-        if command.picture is not None
-        and all(p is command.picture or not p.required for p in command.parameters)
-    ]
-    return fitting[:MENU_LIMIT]
+    """The commands that are offered on messages; Discord's library has room for five."""
+    return [command for command in registry.commands().values() if command.menu]
 
 
 def _menu(client: Client, command: Command) -> app_commands.ContextMenu:

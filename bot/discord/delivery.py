@@ -1,8 +1,10 @@
 """Bringing the states of an answer to the chat.
 
 An answer stands in one or more messages. Each state is compared with what stands there, and only
-what differs is sent: at most once a second while the answer grows, and the final state always. The
-token of an interaction dies after 15 minutes; what comes later is posted as an ordinary message.
+what differs is sent. While the answer grows, that is at most once a second and within the channel's
+budget, so that the newest state is shown whenever one may be; the final state always comes, and
+waits for nobody's states. The token of an interaction dies after 15 minutes; what comes later is
+posted as an ordinary message.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +23,8 @@ import discord
 from bot.discord.buttons import button
 from bot.discord.fitting import Fitted, fit
 from bot.discord.outlets import UNKNOWN_MESSAGE, Outlet
-from bot.discord.presenter import Attachment, Key, Page, pages, with_question
+from bot.discord.presenter import Attachment, Key, Page, delete_id, pages, with_question
+from bot.pace import Urgency
 from bot.presenting import Presentation, Rendered
 from handlers.kit.errors import explain
 from handlers.kit.reply import Reply, State
@@ -52,13 +55,33 @@ class _Posted:
 
 
 class Answer:
-    """The messages of one answer. `show` makes them say what the newest state says."""
+    """The messages of one answer. `show` makes them say what the newest state says.
 
-    def __init__(self, outlet: Outlet, studio: Studio, *, private: bool = False) -> None:
+    `owner` is the id of the user who may delete them.
+    """
+
+    def __init__(
+        self, outlet: Outlet, studio: Studio, owner: int, *, private: bool = False
+    ) -> None:
         self.outlet = outlet
+        self.owner = owner
         self.private = private
         self._studio = studio
         self._posted: list[_Posted] = []
+
+    @property
+    def last(self) -> discord.Message | None:
+        """The last message that everybody can see."""
+        return self._posted[-1].message if self._posted and not self.private else None
+
+    def adopt(self, message: discord.Message, page: Page) -> None:
+        """Take a message that says `page` for the answer's first."""
+        self._posted.append(_Posted(message, page))
+
+    def move(self, outlet: Outlet) -> None:
+        """Give the answer elsewhere; what was posted so far stays as it is."""
+        self.outlet = outlet
+        self._posted.clear()
 
     async def show(self, rendered: Rendered, language: str) -> None:
         """Post, edit and delete until the messages are those of this state.
@@ -106,7 +129,8 @@ class Answer:
 
     async def _bring_about(self, fitted: Fitted, language: str) -> None:
         written = pages(fitted.rendered, language, fitted.attachments, self.outlet.head)
-        for number, page in enumerate(written):
+        for number, unsigned in enumerate(written):
+            page = self._signed(unsigned, [posted.message.id for posted in self._posted[:number]])
             if number >= len(self._posted):
                 self._posted.append(_Posted(await self._post(page), page))
             elif self._posted[number].page != page:
@@ -114,6 +138,20 @@ class Answer:
         while len(self._posted) > len(written):
             await _delete(self._posted[-1].message)
             self._posted.pop()
+
+    def _signed(self, page: Page, others: Sequence[int]) -> Page:
+        """The page with what *Delete* must know. Messages for one person's eyes have no *Delete*:
+        Discord lets that person dismiss them.
+        """
+        deletable = self.owner and not self.private
+        return replace(
+            page,
+            keys=tuple(
+                replace(key, custom_id=delete_id(self.owner, others)) if key.deletes else key
+                for key in page.keys
+                if deletable or not key.deletes
+            ),
+        )
 
     async def _post(self, page: Page) -> discord.Message:
         content: dict[str, Any] = {"content": page.content, **_NO_PINGS}
@@ -130,7 +168,7 @@ class Answer:
         if page.keys != posted.page.keys:
             changes["view"] = _view(page.keys) if page.keys else None
         try:
-            await posted.message.edit(**changes)
+            await self.outlet.edit(posted.message, **changes)
         except discord.NotFound as error:
             if error.code != UNKNOWN_MESSAGE:
                 raise
@@ -165,8 +203,9 @@ def _view(keys: Sequence[Key]) -> discord.ui.View:
 
 @dataclass
 class Delivery:
-    """Brings the states of one run into an answer; `late` makes the outlet for after the deadline.
+    """Brings the states of one run into an answer.
 
+    `late` makes the outlet for after the deadline, from the last message that everybody sees.
     Nothing that Discord or the network does to a message is raised: it is logged, and the final
     state is tried again.
     """
@@ -175,24 +214,39 @@ class Delivery:
     presentation: Presentation
     command: str
     studio: Studio
-    late: Callable[[], Outlet]
+    late: Callable[[discord.Message | None], Outlet]
+    _is_late: bool = False
 
     async def follow(self, states: AsyncIterator[Reply]) -> None:
         """Show every state as it comes, at the pace; return when the final one stands."""
-        async for reply in paced(states):
+        async for reply in paced(states, self._permit):
             if reply.state is State.PARTIAL:
                 await self._glimpse(reply)
             else:
                 await self.finish(reply)
 
+    async def _permit(self, urgency: Urgency) -> None:
+        if not self._is_late:
+            await self.answer.outlet.permit(urgency)
+
     async def _glimpse(self, reply: Reply) -> None:
-        """Show a state that another one follows: if it fails, the next will do."""
+        """Show a state that another one follows: if it fails, the next will do.
+
+        After the deadline there are no more states, only the sign that the answer is coming.
+        """
         try:
-            await self.answer.show(await self._rendered(reply), self.presentation.language)
+            if not self._is_late:
+                await self.answer.show(await self._rendered(reply), self.presentation.language)
         except TokenDead:
-            log.debug("/%s: no more states, the token is dead", self.command)
+            self._turn_late()
         except (discord.HTTPException, *_PASSING) as error:
             log.info("/%s: a state was not shown: %r", self.command, error)
+        if self._is_late:
+            await self.answer.outlet.show_typing()
+
+    def _turn_late(self) -> None:
+        self.answer = Answer(self.late(self.answer.last), self.studio, self.answer.owner)
+        self._is_late = True
 
     async def finish(self, reply: Reply) -> None:
         """Show the final state, whatever it takes; if Discord refuses it, a sentence instead."""
@@ -221,7 +275,7 @@ class Delivery:
         try:
             await self.answer.show(rendered, self.presentation.language)
         except TokenDead:
-            self.answer = Answer(self.late(), self.studio)
+            self._turn_late()
             await self.answer.show(rendered, self.presentation.language)
 
     async def _rendered(self, reply: Reply) -> Rendered:
@@ -238,28 +292,50 @@ class Delivery:
             return await self.presentation.render(explain(error, self.command))
 
 
-async def paced(states: AsyncIterator[Reply], seconds: float = PACE) -> AsyncIterator[Reply]:
-    """The newest states, at most one in `seconds`; the final one at once."""
+Permit = Callable[[Urgency], Awaitable[None]]
+
+
+async def paced(
+    states: AsyncIterator[Reply], permit: Permit, seconds: float = PACE
+) -> AsyncIterator[Reply]:
+    """The newest states, at most one in `seconds` and each with a `permit`; the final one at once.
+
+    While a state waits for its permit, a newer one takes its place.
+    """
     clock = asyncio.get_running_loop().time
     upcoming: asyncio.Task[Reply] = asyncio.create_task(_next(states))
+    allowed: asyncio.Task[None] | None = None
     newest: Reply | None = None
-    free_at = clock()
+    free_at, urgency = clock(), Urgency.FIRST
     try:
         while True:
-            pause = None if newest is None else max(0.0, free_at - clock())
-            done, _ = await asyncio.wait({upcoming}, timeout=pause)
-            if done:
+            await asyncio.wait(
+                {upcoming} if allowed is None else {upcoming, allowed},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if upcoming.done():
                 newest = upcoming.result()
                 if newest.state is not State.PARTIAL:
                     yield newest
                     return
                 upcoming = asyncio.create_task(_next(states))
-            if newest is not None and clock() >= free_at:
+            if newest is not None and allowed is None:
+                allowed = asyncio.create_task(_allowed(permit, urgency, free_at - clock()))
+            elif newest is not None and allowed is not None and allowed.done():
+                allowed.result()
                 yield newest
-                newest = None
-                free_at = clock() + seconds
+                newest, allowed = None, None
+                free_at, urgency = clock() + seconds, Urgency.EDIT
     finally:
         upcoming.cancel()
+        if allowed is not None:
+            allowed.cancel()
+
+
+async def _allowed(permit: Permit, urgency: Urgency, seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+    await permit(urgency)
 
 
 async def _next(states: AsyncIterator[Reply]) -> Reply:

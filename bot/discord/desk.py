@@ -7,24 +7,29 @@ else (the language, the store, the work) comes after, and whatever comes of it i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import aiohttp
 import discord
 
+from bot.discord.deletion import delete_messages
 from bot.discord.delivery import Answer, Delivery
 from bot.discord.forms import Form
+from bot.discord.limits import Budgets
 from bot.discord.outlets import ChannelOutlet, InteractionOutlet, Outlet
-from bot.discord.pictures import Shelf, first_picture
+from bot.discord.pictures import Shelf, pictures_of
 from bot.discord.presenter import missing
-from bot.hub import Hub, Visitor
+from bot.discord.threads import may_open, open_thread
+from bot.hub import Hub, NotYours, Visitor, raw_pictures
 from bot.presenting import Presentation
 from handlers.kit.errors import UserError, explain
 from handlers.kit.registry import Command, commands
-from handlers.kit.request import Call, ReplyAddress
+from handlers.kit.request import Call, ReplyAddress, Request
 from handlers.kit.runner import Run
 from locales import Message, language_of, words
 
@@ -40,9 +45,10 @@ Begin = Callable[[Visitor], Awaitable[Run]]
 class Desk:
     """Takes in interactions and hands them to the hub (`bot.discord.client.Doors`)."""
 
-    def __init__(self, hub: Hub, shelf: Shelf) -> None:
+    def __init__(self, hub: Hub, shelf: Shelf, budgets: Budgets) -> None:
         self._hub = hub
         self._shelf = shelf
+        self._budgets = budgets
         self._attended: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -51,7 +57,7 @@ class Desk:
     async def slash(self, interaction: Interaction, command: Command, options: Arguments) -> None:
         """A slash command; `options` are raw, by canonical name, None where left out."""
         arguments = {
-            name: self._shelved(value) if isinstance(value, discord.Attachment) else value
+            name: self._shelved([value]) if isinstance(value, discord.Attachment) else value
             for name, value in options.items()
             if value is not None
         }
@@ -61,18 +67,22 @@ class Desk:
     async def menu(
         self, interaction: Interaction, command: Command, message: discord.Message
     ) -> None:
-        """A menu on a message: the command works on the message's first picture."""
-        attachment = first_picture(message)
-        if attachment is None or command.picture is None:
+        """A menu on a message: the command works on the message's pictures, and answers once."""
+        attachments = pictures_of(message)
+        if not attachments or command.picture is None:
             await self._attend(interaction, partial(_whisper, interaction, "discord-no-picture"))
             return
-        picture = self._shelved(attachment, message)
-        call = Call(command.name, {command.picture.name: picture})
+        pictures = self._shelved(attachments, message)
+        call = Call(command.name, {command.picture.name: pictures})
         await self._attend(interaction, partial(self._call_or_ask, interaction, call))
 
-    async def press(self, interaction: Interaction, token: str) -> None:
+    async def press(self, interaction: Interaction, token: str, *, private: bool) -> None:
         """A button; its answer is a new message, the old one stays as it is."""
-        await self._attend(interaction, partial(self._press, interaction, token))
+        await self._attend(interaction, partial(self._press, interaction, token, private=private))
+
+    async def delete(self, interaction: Interaction, owner: int, others: Sequence[int]) -> None:
+        """The button that takes an answer away: its own message and `others`."""
+        await self._attend(interaction, partial(self._delete, interaction, owner, others))
 
     async def ask(
         self, interaction: Interaction, token: str, command: str, names: Sequence[str]
@@ -123,22 +133,45 @@ class Desk:
     async def _call(self, interaction: Interaction, call: Call) -> None:
         private = _will_be_private(call.command, call.arguments)
         begin = partial(_begin_call, self._hub, call)
-        await self._answer(interaction, call.command, begin, thinking=True, private=private)
+        await self._answer(interaction, call.command, begin, private=private)
 
-    async def _press(self, interaction: Interaction, token: str) -> None:
-        # What is done to a message that only one person sees is for that person's eyes, too.
-        private = interaction.message is not None and interaction.message.flags.ephemeral
-        begin = partial(_begin_press, self._hub, token, {})
-        await self._answer(interaction, "button", begin, thinking=False, private=private)
+    async def _press(self, interaction: Interaction, token: str, *, private: bool) -> None:
+        begin = partial(_begin_press, self._hub, token, {}, _names(interaction))
+        await self._answer(interaction, "button", begin, private=private or _is_aside(interaction))
+
+    async def _delete(self, interaction: Interaction, owner: int, others: Sequence[int]) -> None:
+        if not self._may_delete(interaction, owner):
+            refusal = NotYours(_names(interaction).get(f"discord:{owner}", ""))
+            begin = partial(_begin_refusal, refusal)
+            await self._answer(interaction, "delete", begin, private=True)
+            return
+        in_time = await _acknowledge(interaction, thinking=False)
+        try:
+            await delete_messages(interaction, others, by_token=in_time)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.warning("an answer was not deleted: %r", error)
+            say = words(await self._language(self._visitor(interaction, private=True)))
+            with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+                await interaction.followup.send(say(Message("discord-not-deleted")), ephemeral=True)
+
+    def _may_delete(self, interaction: Interaction, owner: int) -> bool:
+        person = interaction.user.id
+        operator = f"discord:{person}" in self._hub.settings.admins
+        return person == owner or operator or _moderates(interaction)
 
     async def _ask(
-        self, interaction: Interaction, token: str, command: str, names: Sequence[str]
+        self, interaction: Interaction, token: str, command_name: str, names: Sequence[str]
     ) -> None:
-        submit = partial(self._submit_press, token, command)
-        if command not in commands() or not await self._open_form(
-            interaction, command, names, submit
+        command = commands().get(command_name)
+        # Nobody should fill in a form only to hear that the button is somebody else's.
+        foreign = command is not None and not command.open and _is_foreign(interaction)
+        submit = partial(self._submit_press, token, command_name)
+        if (
+            command is None
+            or foreign
+            or not await self._open_form(interaction, command_name, names, submit)
         ):
-            await self._press(interaction, token)
+            await self._press(interaction, token, private=foreign)
 
     async def _submit_call(self, call: Call, interaction: Interaction, values: Arguments) -> None:
         completed = Call(call.command, {**call.arguments, **values})
@@ -147,11 +180,10 @@ class Desk:
     async def _submit_press(
         self, token: str, command: str, interaction: Interaction, values: Arguments
     ) -> None:
-        begin = partial(_begin_press, self._hub, token, values)
-        private = _will_be_private(command, values)
+        begin = partial(_begin_press, self._hub, token, values, _names(interaction))
+        private = _will_be_private(command, values) or _is_aside(interaction)
         await self._attend(
-            interaction,
-            partial(self._answer, interaction, command, begin, thinking=True, private=private),
+            interaction, partial(self._answer, interaction, command, begin, private=private)
         )
 
     async def _open_form(
@@ -176,27 +208,50 @@ class Desk:
     # --- from a run to an answer
 
     async def _answer(
-        self, interaction: Interaction, name: str, begin: Begin, *, thinking: bool, private: bool
+        self, interaction: Interaction, name: str, begin: Begin, *, private: bool
     ) -> None:
         """Acknowledge, begin, and bring every state to the chat."""
-        in_time = await _acknowledge(interaction, thinking=thinking, private=private)
+        in_time = await _acknowledge(interaction, thinking=True, private=private)
         visitor = self._visitor(interaction, private)
-        late = partial(ChannelOutlet, interaction.client, visitor.address.place, names_user=True)
-        outlet: Outlet = InteractionOutlet(interaction, thinking=thinking) if in_time else late()
+        late = partial(self._late, interaction.client, visitor.address.place)
+        outlet = InteractionOutlet(interaction, self._budgets) if in_time else late(None)
         services = self._hub.services
-        answer = Answer(outlet, services.studio, private=private and in_time)
+        answer = Answer(outlet, services.studio, interaction.user.id, private=private and in_time)
+        visitor = replace(visitor, settle=partial(self._settle, interaction, answer))
 
-        def delivery(language: str) -> Delivery:
-            presentation = Presentation(services.memory, language, visitor.user, visitor.chat)
+        def delivery(language: str, chat: str) -> Delivery:
+            presentation = Presentation(services.memory, language, visitor.user, chat)
             return Delivery(answer, presentation, name, services.studio, late)
 
         try:
             run = await begin(visitor)
         except Exception as error:  # noqa: BLE001 - boundary: whatever fails is told the asker
             language = await self._language(visitor)
-            await delivery(language).finish(explain(error, name))
+            await delivery(language, visitor.chat).finish(explain(error, name))
             return
-        await delivery(run.request.language).follow(aiter(run))
+        await delivery(run.request.language, run.request.chat).follow(aiter(run))
+
+    def _late(
+        self, client: discord.Client, place: Mapping[str, Any], last: discord.Message | None
+    ) -> Outlet:
+        return ChannelOutlet(client, place, self._budgets, names_user=True, replies_to=last)
+
+    async def _settle(self, interaction: Interaction, answer: Answer, request: Request) -> Request:
+        """Move a conversation that wants a thread of its own into one, where there may be one."""
+        wanted = commands()[request.command].thread and request.public
+        if not wanted or not may_open(interaction):
+            return request
+        thread = await open_thread(interaction, answer, request)
+        if thread is None:
+            return request
+        place = {**request.address.place, "channel": thread}
+        answer.move(ChannelOutlet(interaction.client, place, self._budgets))
+        return replace(
+            request,
+            chat=f"discord:{thread}",
+            parent=request.chat,
+            address=ReplyAddress("discord", place),
+        )
 
     async def _language(self, visitor: Visitor) -> str:
         try:
@@ -219,6 +274,7 @@ class Desk:
         chat_locale = interaction.guild_locale if chooses else None
         # A server has one share of the device, however many channels it opens.
         share = f"discord:guild:{interaction.guild_id}" if interaction.guild_id else ""
+        channel, parent = _channel(interaction)
         return Visitor(
             user=f"discord:{user.id}",
             chat=f"discord:{channel_id}",
@@ -228,24 +284,36 @@ class Desk:
             chat_tag=chat_locale.value if chat_locale else None,
             public=interaction.guild_id is not None and not private,
             share=share,
+            channel=channel,
+            parent=parent,
+            moderator=partial(_moderator, interaction),
         )
 
     def _shelved(
-        self, attachment: discord.Attachment, message: discord.Message | None = None
+        self, attachments: Sequence[discord.Attachment], message: discord.Message | None = None
     ) -> dict[str, Any]:
-        return {"picture": self._shelf.keep(attachment, message).to_json()}
+        return raw_pictures([self._shelf.keep(attachment, message) for attachment in attachments])
 
 
 async def _begin_call(hub: Hub, call: Call, visitor: Visitor) -> Run:
     return await hub.call(visitor, call)
 
 
-async def _begin_press(hub: Hub, token: str, more: Arguments, visitor: Visitor) -> Run:
-    return await hub.press(visitor, token, more)
+async def _begin_press(
+    hub: Hub, token: str, more: Arguments, names: Mapping[str, str], visitor: Visitor
+) -> Run:
+    return await hub.press(visitor, token, more, names)
 
 
-async def _acknowledge(interaction: Interaction, *, thinking: bool, private: bool) -> bool:
-    """Tell Discord that an answer will come. Returns whether it still counts on one."""
+async def _begin_refusal(refusal: UserError, visitor: Visitor) -> Run:
+    raise refusal
+
+
+async def _acknowledge(interaction: Interaction, *, thinking: bool, private: bool = False) -> bool:
+    """Tell Discord that an answer will come, or (not `thinking`) that something is being done.
+
+    Returns whether it still counts on that.
+    """
     try:
         await interaction.response.defer(thinking=thinking, ephemeral=private)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
@@ -269,6 +337,56 @@ def _will_be_private(name: str, arguments: Arguments) -> bool:
     except UserError:
         return True
     return False
+
+
+def _channel(interaction: Interaction) -> tuple[str, str]:
+    """The channel's name (a thread has its parent's) and a thread's parent as "discord:id".
+
+    Both are empty outside of servers.
+    """
+    channel = interaction.channel
+    if interaction.guild_id is None:
+        return "", ""
+    if isinstance(channel, discord.Thread):
+        return (channel.parent or channel).name, f"discord:{channel.parent_id}"
+    return getattr(channel, "name", "") or "?", ""
+
+
+def _moderates(interaction: Interaction) -> bool:
+    """Whether somebody looks after the server. Outside of servers Discord tells no permissions."""
+    held = interaction.permissions
+    return held.manage_guild or held.administrator
+
+
+async def _moderator(interaction: Interaction) -> bool:
+    return _moderates(interaction)
+
+
+def _asker(interaction: Interaction) -> discord.User | None:
+    """Who asked for the message that a button stands on; late answers and notices do not tell."""
+    message = interaction.message
+    metadata = message.interaction_metadata if message else None
+    return metadata.user if metadata else None
+
+
+def _names(interaction: Interaction) -> dict[str, str]:
+    """What the chat shows as the name of whoever a button belongs to."""
+    asker = _asker(interaction)
+    return {f"discord:{asker.id}": asker.display_name} if asker else {}
+
+
+def _is_foreign(interaction: Interaction) -> bool:
+    """Whether a button on an answer to somebody else was pressed."""
+    asker = _asker(interaction)
+    return asker is not None and asker.id != interaction.user.id
+
+
+def _is_aside(interaction: Interaction) -> bool:
+    """Whether what comes of a button is for the eyes of one person: so is the message that it
+    stands on, or the button will turn out to be somebody else's.
+    """
+    message = interaction.message
+    return (message is not None and message.flags.ephemeral) or _is_foreign(interaction)
 
 
 def _client_language(interaction: Interaction) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from bot.discord.presenter import Attachment, attachments_of
+from bot.discord.presenter import ATTACHMENT_LIMIT, Attachment, attachments_of
 from bot.discord.shrinking import CannotShrink, shrink, shrink_animation
 from bot.presenting import Rendered, RenderedBlock
 from handlers.kit.studio import Studio, StudioLost
@@ -28,7 +28,7 @@ class Fitted:
 async def fit(rendered: Rendered, limit: int, language: str, studio: Studio) -> Fitted:
     """Make pictures over `limit` bytes smaller; leave out what cannot be made to fit."""
     wanted = attachments_of(rendered)
-    room = min(limit, REQUEST_LIMIT // max(1, len(wanted)))
+    room = min(limit, REQUEST_LIMIT // min(max(1, len(wanted)), ATTACHMENT_LIMIT))
     fitting: list[Attachment] = []
     notes: dict[str, Message] = {}
     for attachment in wanted:

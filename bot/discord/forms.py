@@ -8,8 +8,10 @@ from typing import Any
 import discord
 
 from bot.discord.pictures import Shelf
+from bot.hub import raw_pictures
 from handlers.kit.parameters import Parameter, Text
 from handlers.kit.registry import Command
+from handlers.kit.request import ALBUM_LIMIT
 
 FIELD_LIMIT = 5  # fields of a form
 TITLE_LIMIT = 45  # characters of a form's title, and of a field's label
@@ -43,6 +45,9 @@ class Form(discord.ui.Modal):
         self._shelf = shelf
         self._submit = submit
         self._fields = {p.name: _field(p, language) for p in parameters[:FIELD_LIMIT]}
+        picture = command.picture and self._fields.get(command.picture.name)
+        if isinstance(picture, discord.ui.FileUpload):
+            picture.max_values = ALBUM_LIMIT  # of several, each is worked on
         for parameter in parameters[:FIELD_LIMIT]:
             self.add_item(
                 discord.ui.Label(
@@ -60,8 +65,8 @@ class Form(discord.ui.Modal):
     def _value(self, field: Field) -> Any:
         match field:
             case discord.ui.FileUpload():
-                first = next(iter(field.values), None)
-                return first and {"picture": self._shelf.keep(first).to_json()}
+                kept = [self._shelf.keep(upload) for upload in field.values]
+                return raw_pictures(kept) if kept else None
             case discord.ui.Select():
                 return next(iter(field.values), None)
             case _:

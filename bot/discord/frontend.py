@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from pathlib import Path
 
 import aiohttp
 import discord
 from discord import app_commands
 
-from bot.discord.buttons import AskButton, PressButton
+from bot.discord.buttons import AskButton, DeleteButton, PressButton
 from bot.discord.client import Client, invitation
 from bot.discord.commands import FluentTranslator, declare, sync_if_changed
 from bot.discord.delivery import Answer, Delivery
 from bot.discord.desk import Desk
-from bot.discord.outlets import ChannelOutlet
+from bot.discord.limits import Budgets, discord_budgets
+from bot.discord.outlets import ChannelOutlet, Outlet
 from bot.discord.pictures import Shelf
 from bot.hub import Frontend, FrontendError, Hub
 from bot.presenting import Presentation
@@ -33,18 +33,22 @@ _PORTAL = "https://discord.com/developers/applications"
 
 
 class DiscordFrontend(Frontend):
-    """Discord, by one bot account. The token is kept in memory only, and never logged."""
+    """Discord, by one bot account. The token is kept in memory only, and never logged.
+
+    `budgets` is for tests.
+    """
 
     platform = "discord"
 
-    def __init__(self, hub: Hub, token: str) -> None:
+    def __init__(self, hub: Hub, token: str, *, budgets: Budgets | None = None) -> None:
         self._hub = hub
         self._token = token
+        self._budgets = budgets or discord_budgets()
         self.client = Client(self._prepare)
         self._shelf = Shelf(self.client)
-        self._desk = Desk(hub, self._shelf)
+        self._desk = Desk(hub, self._shelf, self._budgets)
         self.client.doors = self._desk
-        self.client.add_dynamic_items(PressButton, AskButton)
+        self.client.add_dynamic_items(PressButton, AskButton, DeleteButton)
         declare(self.client)
         self._connection: asyncio.Task[None] | None = None
 
@@ -71,9 +75,12 @@ class DiscordFrontend(Frontend):
     async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
         services, place = self._hub.services, address.place
         user, chat = f"discord:{place.get('user')}", f"discord:{place['channel']}"
-        outlet = partial(ChannelOutlet, self.client, place)
+
+        def outlet(last: discord.Message | None = None) -> Outlet:
+            return ChannelOutlet(self.client, place, self._budgets, replies_to=last)
+
         presentation = Presentation(services.memory, language, user, chat)
-        answer = Answer(outlet(), services.studio)
+        answer = Answer(outlet(), services.studio, int(place.get("user") or 0))
         await Delivery(answer, presentation, "notice", services.studio, outlet).finish(reply)
 
     # --- connecting and disconnecting

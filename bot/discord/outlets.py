@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 import discord
 
+from bot.discord.limits import Budgets
+from bot.pace import Pace, Urgency
+
+log = logging.getLogger(__name__)
+
 TOKEN_SECONDS = 15 * 60 - 20.0  # that an interaction's token is relied on; Discord says 15 minutes
+TYPING_SECONDS = 9.0  # after which typing is shown again; Discord shows it for ten
 
 UNKNOWN_MESSAGE = 10008
+CANNOT_REPLY = 160002  # without permission to read the channel's history
 
 
 class Outlet(ABC):
@@ -27,24 +36,36 @@ class Outlet(ABC):
         """Whether nothing can be posted or edited here any more."""
         return False
 
+    async def permit(self, urgency: Urgency) -> None:  # noqa: B027 - some need no permission
+        """Wait until a state on the way may be shown here."""
+
     @abstractmethod
     async def post(self, private: bool, **content: Any) -> discord.Message:
         """Send a message, to the asker alone if `private`."""
 
-    async def withdraw(self) -> None:
+    async def edit(self, message: discord.Message, **changes: Any) -> None:
+        """Change a message that was posted here."""
+        await message.edit(**changes)
+
+    async def withdraw(self) -> None:  # noqa: B027 - most have shown none
         """Take back the sign that an answer is coming, if there is one."""
+
+    async def show_typing(self) -> None:  # noqa: B027 - a response shows that it is coming
+        """Show that an answer is coming, where that costs nobody anything."""
 
 
 class InteractionOutlet(Outlet):
     """Answers an interaction that has been acknowledged.
 
-    `thinking`: the acknowledgement shows as "Tadım is thinking…", and the first message takes its
-    place, to be seen by whom the acknowledgement was.
+    The acknowledgement shows as "Tadım is thinking…"; the first message takes its place, to be seen
+    by whom the acknowledgement was.
     """
 
-    def __init__(self, interaction: discord.Interaction[Any], *, thinking: bool) -> None:
+    def __init__(self, interaction: discord.Interaction[Any], budgets: Budgets) -> None:
         self._interaction = interaction
-        self._thinking = thinking
+        self._budgets = budgets
+        self._channel = interaction.channel_id or 0
+        self._thinking = True
         # Counted from here: the interaction's own time is Discord's, and clocks differ.
         self._dies_at = asyncio.get_running_loop().time() + TOKEN_SECONDS
         self.limit = interaction.filesize_limit
@@ -52,6 +73,10 @@ class InteractionOutlet(Outlet):
     @property
     def dead(self) -> bool:
         return asyncio.get_running_loop().time() > self._dies_at
+
+    async def permit(self, urgency: Urgency) -> None:
+        if not self.dead:
+            await _pay(self._budgets.states, self._channel, urgency)
 
     async def post(self, private: bool, **content: Any) -> discord.Message:
         if self._thinking:
@@ -65,10 +90,11 @@ class InteractionOutlet(Outlet):
                     raise
                 # Somebody deleted the message already: the answer comes as a new one.
                 self._thinking = False
-                content["files"] = files
+                content["files"] = _again(files)
             else:
                 self._thinking = False
                 return message
+        await _pay(self._budgets.further, self._channel, Urgency.FINAL)
         return await self._interaction.followup.send(ephemeral=private, wait=True, **content)
 
     async def withdraw(self) -> None:
@@ -87,24 +113,85 @@ class ChannelOutlet(Outlet):
     """Posts ordinary messages, by the ids of a `ReplyAddress`; private ones directly to the user.
 
     `names_user`: the message begins with the asker's name, since nothing else ties it to the
-    question. It is shown as a mention, but pings nobody.
+    question. It is shown as a mention, but pings nobody. `replies_to` is the message that the first
+    one hangs on, if it is still there.
     """
 
     def __init__(
-        self, client: discord.Client, place: Mapping[str, Any], *, names_user: bool = False
+        self,
+        client: discord.Client,
+        place: Mapping[str, Any],
+        budgets: Budgets,
+        *,
+        names_user: bool = False,
+        replies_to: discord.Message | None = None,
     ) -> None:
         self.whispers = False
         self._client = client
         self._place = place
+        self._channel = int(place["channel"])
+        self._budgets = budgets
+        self._paid = False  # whether the next message is
+        self._typing_until = 0.0
+        self._reference = replies_to and replies_to.to_reference(fail_if_not_exists=False)
         guild = client.get_guild(int(place.get("guild") or 0))
         self.limit = guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         if names_user and guild and place.get("user"):
             self.head = f"<@{place['user']}>"
 
+    async def permit(self, urgency: Urgency) -> None:
+        if not self._paid:
+            await _pay(self._budgets.messages, self._channel, urgency)
+            self._paid = True
+
     async def post(self, private: bool, **content: Any) -> discord.Message:
-        target: discord.abc.Messageable
         if private:
-            target = await self._client.create_dm(discord.Object(int(self._place["user"])))
-        else:
-            target = self._client.get_partial_messageable(int(self._place["channel"]))
-        return await target.send(**content)
+            direct = await self._client.create_dm(discord.Object(int(self._place["user"])))
+            await _pay(self._budgets.messages, direct.id, Urgency.FINAL)
+            return await direct.send(**content)
+        await self._pay()
+        channel = self._client.get_partial_messageable(self._channel)
+        if self._reference is not None:
+            try:
+                message = await channel.send(reference=self._reference, **content)
+            except discord.HTTPException as error:
+                if error.code != CANNOT_REPLY:
+                    raise
+                self._reference = None
+                _again(content.get("files", ()))
+            else:
+                self._reference = None
+                return message
+        return await channel.send(**content)
+
+    async def edit(self, message: discord.Message, **changes: Any) -> None:
+        await self._pay()
+        await message.edit(**changes)
+
+    async def show_typing(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._typing_until or not self._budgets.messages.spare(self._channel):
+            return
+        self._typing_until = now + TYPING_SECONDS
+        try:
+            await self._client.get_partial_messageable(self._channel).typing()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("typing was not shown: %r", error)
+
+    async def _pay(self) -> None:
+        if not self._paid:
+            await _pay(self._budgets.messages, self._channel, Urgency.FINAL)
+        self._paid = False
+
+
+def _again(files: Sequence[discord.File]) -> Sequence[discord.File]:
+    """The files wound back, for a second request."""
+    for file in files:
+        file.reset()
+    return files
+
+
+async def _pay(pace: Pace, channel: int, urgency: Urgency) -> None:
+    """Wait for the right to send one message, and take it."""
+    async with pace.turn(channel, urgency) as turn:
+        await turn.pay()

@@ -94,9 +94,9 @@ def attachments_of(message: discord.Message) -> Iterable[discord.Attachment]:
         yield from snapshot.attachments
 
 
-def first_picture(message: discord.Message) -> discord.Attachment | None:
-    """The first attachment of a message that says it is a picture."""
-    return next((found for found in attachments_of(message) if _claims_picture(found)), None)
+def pictures_of(message: discord.Message) -> list[discord.Attachment]:
+    """The attachments of a message that say they are pictures."""
+    return [found for found in attachments_of(message) if _claims_picture(found)]
 
 
 def _claims_picture(attachment: discord.Attachment) -> bool:

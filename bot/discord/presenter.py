@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import base64
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,12 +31,16 @@ _BAR = 10  # cells of the progress bar
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A button. `custom_id` comes back when it is pressed; a link has `url` instead."""
+    """A button. `custom_id` comes back when it is pressed; a link has `url` instead.
+
+    One that `deletes` gets its `custom_id` when the ids of the answer's messages are known.
+    """
 
     label: str
     custom_id: str | None = None
     url: str | None = None
     asks: bool = False  # opens a form
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +64,36 @@ class Page:
 def pages(
     rendered: Rendered, language: str, attachments: Iterable[Attachment] = (), head: str = ""
 ) -> list[Page]:
-    """The messages of a reply, in order. Attachments and buttons hang on the last one.
+    """The messages of a reply, in order: its text, its attachments from the last text on.
 
-    `head` is markup that the first message begins with.
+    The buttons hang on the last one. `head` is markup that the first message begins with.
     """
     files = list(attachments)
     contents = _fill(rendered.blocks, head)
-    if len(contents) > PAGE_LIMIT:
-        files.append(Attachment(rendered.text.encode(), "tadim.txt"))
+    room = PAGE_LIMIT - len(_bundles(files)) + 1  # for text; attachments may go on after it
+    if len(contents) > room:
+        files.insert(0, Attachment(rendered.text.encode(), "tadim.txt"))
+        room = PAGE_LIMIT - len(_bundles(files)) + 1
         notice = words(language)(Message("discord-long-text"))
-        contents = [*contents[: PAGE_LIMIT - 1], markup.note(notice)]
+        contents = [*contents[: room - 1], markup.note(notice)]
     if rendered.reply.fraction is not None:
         bar = _progress(rendered.reply.fraction, language)
         if markup.length(contents[-1]) + len(bar) + 1 <= CONTENT_LIMIT:
             contents[-1] = f"{contents[-1]}\n{bar}".lstrip()
-    written = [Page(content) for content in contents]
-    keys = tuple(_keys(rendered, language))[:BUTTON_LIMIT]
-    written[-1] = replace(written[-1], attachments=tuple(files[:ATTACHMENT_LIMIT]), keys=keys)
-    if not written[-1].content and not files:
-        written[-1] = replace(written[-1], content="…")  # Discord refuses an empty message
+    first, *more = _bundles(files)
+    if not contents[-1] and not first:
+        contents[-1] = "…"  # Discord refuses an empty message
+    written = [Page(content) for content in contents[:-1]]
+    written += [Page(contents[-1], first), *(Page("", bundle) for bundle in more)]
+    keys = [_key(*pair) for pair in zip(rendered.reply.buttons, rendered.buttons, strict=True)]
+    written[-1] = replace(written[-1], keys=tuple(keys[:BUTTON_LIMIT]))
     return written
+
+
+def _bundles(files: Sequence[Attachment]) -> list[tuple[Attachment, ...]]:
+    """The files by message; at least one bundle, at most as many as an answer has messages."""
+    starts = range(0, max(1, len(files)), ATTACHMENT_LIMIT)
+    return [tuple(files[start : start + ATTACHMENT_LIMIT]) for start in starts][:PAGE_LIMIT]
 
 
 def attachments_of(rendered: Rendered) -> list[Attachment]:
@@ -133,9 +149,29 @@ def _progress(fraction: float, language: str) -> str:
 # --- buttons -------------------------------------------------------------------------------------
 
 
-def press_id(token: str) -> str:
-    """What a button brings back: the token under which its call is stored."""
-    return f"t1:{token}"
+def press_id(token: str, *, private: bool) -> str:
+    """What a button brings back: the token under which its call is stored.
+
+    `private`: whatever comes of it is for the eyes of whoever pressed it, which Discord wants to
+    know before the store can be asked.
+    """
+    return f"{'p' if private else 't'}1:{token}"
+
+
+def delete_id(owner: int, others: Iterable[int]) -> str:
+    """What *Delete* brings back: whose answer it is, and its messages but the button's own.
+
+    Eight messages are the most: 3 characters, and 86 for eight ids of eight bytes in base64.
+    """
+    ids = [owner, *others]
+    packed = base64.urlsafe_b64encode(struct.pack(f">{len(ids)}Q", *ids))
+    return f"d1:{packed.decode().rstrip('=')}"
+
+
+def deleted_ids(packed: str) -> tuple[int, ...]:
+    """The ids that `delete_id` packed, the owner's first."""
+    data = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    return struct.unpack(f">{len(data) // 8}Q", data)
 
 
 def ask_id(token: str, command: str, parameters: Iterable[str]) -> str:
@@ -169,15 +205,10 @@ def with_question(reply: Reply) -> Reply:
     return replace(reply, buttons=(Button(label, question.call), *reply.buttons))
 
 
-def _keys(rendered: Rendered, language: str) -> Iterable[Key]:
-    for button, shown in zip(rendered.reply.buttons, rendered.buttons, strict=True):
-        if button.deletes:
-            continue
-        yield _key(button, shown)
-
-
 def _key(button: Button, shown: RenderedButton) -> Key:
     label = shown.label if len(shown.label) <= LABEL_LIMIT else shown.label[: LABEL_LIMIT - 1] + "…"
+    if shown.deletes:
+        return Key(label, deletes=True)
     if shown.url is not None:
         return Key(label, url=shown.url)
     assert button.call is not None
@@ -185,4 +216,5 @@ def _key(button: Button, shown: RenderedButton) -> Key:
     names = missing(button.call)
     if names:
         return Key(label, ask_id(shown.token, button.call.command, names), asks=True)
-    return Key(label, press_id(shown.token))
+    command = commands().get(button.call.command)
+    return Key(label, press_id(shown.token, private=command is not None and command.private))

@@ -63,6 +63,19 @@ class Chat(Base):
     language: Mapped[str] = mapped_column(String(8))
 
 
+class Channel(Base):
+    """A channel in which Tadım answers. A room without any has no list: it is answered everywhere.
+
+    `name` is what people call the channel, as of when it was put on the list.
+    """
+
+    __tablename__ = "channels"
+
+    room: Mapped[str] = mapped_column(String(200), primary_key=True)  # "platform:id"
+    id: Mapped[str] = mapped_column(String(200), primary_key=True)  # "platform:id"
+    name: Mapped[str] = mapped_column(String(100))
+
+
 class Button(Base):
     """A button under an answer: the call it makes, and whose it is.
 

@@ -38,7 +38,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.store.engine import READS, WRITES, StoreError, is_sqlite, make_engine, parse_url
-from bot.store.models import Button, Chat, Usage, User, UtcDateTime
+from bot.store.models import Button, Channel, Chat, Usage, User, UtcDateTime
 from handlers.kit.request import Call, ReplyAddress, Request
 from handlers.kit.services import KEPT_DAYS, StoredButton
 
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
 _PRUNE_GRACE = 5.0  # seconds that pruning may go on when the store closes
+_ROOMS_KNOWN = 10_000  # rooms whose lists of channels are held in memory
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{12}")
 
 # The statements of the busy paths. SQLAlchemy compiles an INSERT … ON CONFLICT anew each time and
@@ -63,6 +64,12 @@ _SET_CHAT_LANGUAGE = text(
     """
     INSERT INTO chats (id, platform, language) VALUES (:id, :platform, :language)
     ON CONFLICT (id) DO UPDATE SET language = excluded.language
+    """
+)
+_ALLOW_CHANNEL = text(
+    """
+    INSERT INTO channels (room, id, name) VALUES (:room, :id, :name)
+    ON CONFLICT (room, id) DO UPDATE SET name = excluded.name
     """
 )
 _SAVE_BUTTON = text(
@@ -101,6 +108,8 @@ class Store:
             asyncio.Lock() if is_sqlite(engine.url) else contextlib.nullcontext()
         )
         self._open: set[int] = set()  # usage numbers of this process that have not finished
+        self._channels: dict[str, Mapping[str, str]] = {}  # lists by room, as far as known
+        self._channel_changes = 0  # how often any list has changed
         self._pruning: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -148,17 +157,64 @@ class Store:
         async with self._writing() as db:
             await db.execute(_SEE_USER, _seen(user, language))
 
-    async def chat_language(self, chat: str) -> str | None:
-        """What was chosen for the chat, if anything."""
+    async def chat_language(self, *chats: str) -> str | None:
+        """What was chosen for the first of these chats for which anything was."""
+        query = select(Chat.id, Chat.language).where(Chat.id.in_(chats))
         async with self._engine.begin() as db:
-            found: str | None = await db.scalar(select(Chat.language).where(Chat.id == chat))
-            return found
+            found = {row.id: row.language for row in await db.execute(query)}
+        return next((found[chat] for chat in chats if chat in found), None)
 
     async def set_chat_language(self, chat: str, language: str) -> None:
         async with self._writing() as db:
             await db.execute(
                 _SET_CHAT_LANGUAGE, {"id": chat, "platform": _platform(chat), "language": language}
             )
+
+    # --- channels --------------------------------------------------------------------------------
+
+    async def channels(self, room: str) -> Mapping[str, str]:
+        """The channels in which a room is answered, names by "platform:id"; none: everywhere.
+
+        Every call in a server asks, so lists are held in memory. A list changes only through this
+        process: nobody else serves the room's platform.
+        """
+        known = self._channels.get(room)
+        if known is not None:
+            return known
+        changes = self._channel_changes
+        query = select(Channel.id, Channel.name).where(Channel.room == room).order_by(Channel.name)
+        async with self._engine.begin() as db:
+            listed = MappingProxyType({row.id: row.name for row in await db.execute(query)})
+        if changes == self._channel_changes:  # or what was read may be of before
+            if len(self._channels) >= _ROOMS_KNOWN:
+                del self._channels[next(iter(self._channels))]
+            self._channels[room] = listed
+        return listed
+
+    async def allow_channel(self, room: str, channel: str, name: str) -> None:
+        """Put a channel on its room's list, or note what it is called now."""
+        async with self._changing_channels(room) as db:
+            await db.execute(_ALLOW_CHANNEL, {"room": room, "id": channel, "name": name})
+
+    async def remove_channel(self, room: str, channel: str) -> None:
+        """Take a channel off its room's list; without the last one there is no list."""
+        async with self._changing_channels(room) as db:
+            await db.execute(delete(Channel).where(Channel.room == room, Channel.id == channel))
+
+    async def allow_everywhere(self, room: str) -> None:
+        """Drop the room's list."""
+        async with self._changing_channels(room) as db:
+            await db.execute(delete(Channel).where(Channel.room == room))
+
+    @asynccontextmanager
+    async def _changing_channels(self, room: str) -> AsyncIterator[AsyncConnection]:
+        """A connection to change a room's list with; what was known of it is forgotten."""
+        try:
+            async with self._writing() as db:
+                yield db
+        finally:  # also where it failed or was cancelled: it may have been written all the same
+            self._channel_changes += 1
+            self._channels.pop(room, None)
 
     # --- buttons ---------------------------------------------------------------------------------
 

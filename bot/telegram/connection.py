@@ -1,4 +1,4 @@
-"""The line to Telegram: the client, its polling, and the token's secrecy.
+"""The line to Telegram: the client, connecting and trying again, and the token's secrecy.
 
 The token is part of every URL of the Bot API. It is kept from the logs in three places: loggers
 that print URLs are silenced, an error page that repeats the URL is not passed on, and
@@ -16,11 +16,11 @@ from contextlib import suppress
 from typing import Any
 
 from telegram import Bot, User
-from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
-from telegram.ext import Updater
+from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
 from bot.hub import FrontendError
+from bot.telegram.arrivals import Arrivals
 from bot.telegram.outbox import seconds
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 OFFICIAL = "https://api.telegram.org"
 PATIENCE = 8.0  # seconds that start() waits before it leaves connecting to the background
 LONGEST_PAUSE = 60.0  # seconds between two attempts to connect
-UPDATES = ("message", "callback_query")  # edited messages are not even asked for
 _TOKEN = re.compile(r"\d{1,20}:[\w-]{1,100}", re.ASCII)
 
 # python-telegram-bot warns at every RetryAfter that its type will change; this is the new type.
@@ -68,7 +67,7 @@ def quieten_loggers() -> None:
 
 
 class Connection:
-    """Connects, polls, and reconnects. Updates arrive in `updates`."""
+    """Connects, and tries again where that fails."""
 
     def __init__(self, token: str, base_url: str | None, request: BaseRequest | None) -> None:
         if not _TOKEN.fullmatch(token):
@@ -77,7 +76,6 @@ class Connection:
         base = (base_url or OFFICIAL).rstrip("/")
         # A proxy of the environment leads to Telegram, not to a server of one's own.
         environment = {"trust_env": base_url is None}
-        self.updates: asyncio.Queue[Any] = asyncio.Queue()
         self.bot = Bot(
             token,
             base_url=f"{base}/bot",
@@ -103,11 +101,9 @@ class Connection:
                 httpx_kwargs=environment,
             ),
         )
-        self._updater = Updater(self.bot, self.updates)
         self._connecting: asyncio.Task[None] | None = None
         self._connected = False
         self._tried = asyncio.Event()
-        self._trouble: type[TelegramError] | None = None
 
     @property
     def me(self) -> User:
@@ -119,15 +115,17 @@ class Connection:
         """Where people find the bot; empty before the first connection."""
         return f"https://t.me/{self.me.username}" if self._connected else ""
 
-    async def start(self, connected: Callable[[], None]) -> None:
+    async def start(self, arrivals: Arrivals, connected: Callable[[], None]) -> None:
         """Connect; where Telegram cannot be reached, keep trying in the background.
 
         `connected` is called once, when updates begin to arrive.
 
         Raises:
-            FrontendError: Telegram knows no such token.
+            FrontendError: Telegram knows no such token, or takes no such webhook.
         """
-        self._connecting = asyncio.create_task(self._connect(connected), name="telegram connect")
+        self._connecting = asyncio.create_task(
+            self._connect(arrivals, connected), name="telegram connect"
+        )
         tried = asyncio.create_task(self._tried.wait())
         try:
             await asyncio.wait(
@@ -145,14 +143,11 @@ class Connection:
             log.warning("Telegram cannot be reached; trying on in the background")
             self._connecting.add_done_callback(_report)
 
-    async def _connect(self, connected: Callable[[], None]) -> None:
+    async def _connect(self, arrivals: Arrivals, connected: Callable[[], None]) -> None:
         pause = 1.0
         while True:
             try:
-                await self._updater.initialize()
-                await self._updater.start_polling(
-                    allowed_updates=UPDATES, error_callback=self._polling_failed
-                )
+                await arrivals.begin()
             except InvalidToken:
                 # Without its cause: that one quotes the token.
                 raise FrontendError(_bad_token()) from None
@@ -168,31 +163,12 @@ class Connection:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
-    def _polling_failed(self, error: TelegramError) -> None:
-        """Say it once for each kind of trouble, not at every attempt."""
-        if type(error) is self._trouble:
-            return
-        self._trouble = type(error)
-        if isinstance(error, Conflict):
-            log.warning("Another program polls Telegram with the same token: stop one of them.")
-        else:
-            log.warning("Telegram cannot be polled at the moment: %s", error)
-
-    def polled(self) -> None:
-        """Note that updates arrive (again)."""
-        self._trouble = None
-
-    async def stop_polling(self) -> None:
-        """Take no further updates; what was taken is confirmed to Telegram."""
+    async def stop_trying(self) -> None:
+        """Connect no more, if we still try to."""
         if self._connecting is not None:
             self._connecting.cancel()
             with suppress(asyncio.CancelledError, FrontendError):
                 await self._connecting
-        if self._updater.running:
-            try:
-                await self._updater.stop()
-            except TelegramError as error:
-                log.info("polling had ended before: %s", error)
 
     async def close(self) -> None:
         """Disconnect."""

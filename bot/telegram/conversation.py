@@ -1,39 +1,57 @@
-"""What is done about a message or a pressed button: run a command, ask, offer, or keep still."""
+"""What is done about a message or a pressed button: run a command, ask, offer, or keep still.
+
+An edited message counts as a new one where it holds a command that has changed, or mends an answer
+to a question of ours that came to nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from telegram import Bot, CallbackQuery, Message, User
 from telegram.error import TelegramError
 
-from bot.hub import Hub, Visitor
+from bot.hub import Hub, NotYours, Visitor, raw_pictures
 from bot.presenting import Presentation, render_blocks
 from bot.telegram import hints
 from bot.telegram.answer import Answer, Unreachable
+from bot.telegram.crowd import LINK, Crowd
+from bot.telegram.deletion import PREFIX as DELETES
+from bot.telegram.deletion import delete, deletion_of
+from bot.telegram.documents import parameter_for, words_of
+from bot.telegram.history import Deed, History
 from bot.telegram.intake import (
     PLATFORM,
     Command,
+    File,
+    Handed,
     Heard,
     Place,
     Said,
     Shown,
     Unreadable,
+    gist,
     read,
+    spoken,
     visitor,
 )
+from bot.telegram.moderators import Moderators
 from bot.telegram.outbox import Outbox
 from bot.telegram.presenter import token_of
-from bot.telegram.questions import Questions
+from bot.telegram.questions import Questions, answered, wanted
 from bot.telegram.text import units
 from handlers.kit.errors import UserError, explain
+from handlers.kit.parameters import Parameter
+from handlers.kit.parsing import parse
 from handlers.kit.registry import find
-from handlers.kit.reply import Reply, Say
+from handlers.kit.reply import Question, Reply, Say
 from handlers.kit.runner import Run
+from locales import Message as Words
 from locales import words
 
 log = logging.getLogger(__name__)
@@ -41,7 +59,6 @@ log = logging.getLogger(__name__)
 START = "start"  # sent by Telegram's clients when somebody opens the chat
 TOAST_UNITS = 200  # of the small notice that answers a pressed button
 TOAST_GRACE = 0.3  # seconds that a press may wait for such a notice
-ALBUMS = 1000  # albums that are recognised when their next picture comes
 
 
 class Conversation:
@@ -53,97 +70,227 @@ class Conversation:
         self._outbox = outbox
         self._spawn = spawn
         self._questions = Questions()
-        self._albums: OrderedDict[str, bool] = OrderedDict()
+        self._history = History()
+        self._moderators = Moderators(bot)
+        self._crowd = Crowd(outbox.pace)
 
     # --- messages --------------------------------------------------------------------------------
 
-    async def message(self, message: Message, me: User) -> None:
-        """Begin whatever the message asks for; answers go out in tasks of their own."""
-        heard = read(message, me)
-        if heard is None or message.from_user is None:
+    async def message(self, messages: Sequence[Message], me: User) -> None:
+        """Begin whatever a message or an album asks for; answers go out in tasks of their own."""
+        heard = read(messages, me)
+        earlier = self._history.begun(messages[0])
+        if isinstance(heard, Shown) and earlier and isinstance(earlier.heard, Command):
+            # The rest of an album, far too late; what was asked for the others holds for it too.
+            heard = replace(earlier.heard, pictures=heard.pictures)
+        if heard is not None:
+            await self._take(Deed(tuple(messages), heard))
+
+    async def edited(self, message: Message, me: User) -> None:
+        """Begin anew what an edited message asks for, and stop what it asked for before."""
+        deed = self._history.of(message)
+        messages = deed.edited(message) if deed else (message,)
+        # Telegram calls a message edited also when a link's preview came, or a reaction.
+        if gist(messages) == gist(deed.messages) if deed else message.edit_date is None:
             return
-        who = visitor(message.from_user, message.chat, message)
+        question = self._put_off(deed) if deed else None
+        heard = read(messages, me)
+        if isinstance(heard, Command):
+            await self._take(Deed(messages, heard))
+        elif heard is not None and question is not None:
+            who = self._visitor(spoken(messages))
+            self._questions.ask(who.user, who.chat, question)
+            await self._take(Deed(messages, heard))
+        elif deed is not None:
+            deed.messages = messages
+
+    def _put_off(self, deed: Deed) -> Question | None:
+        """Stop the run of a message that was edited; gives the question that is open again."""
+        run = self._hub.services.runs.by_id.get(deed.run)
+        if run is not None and run.final is None:
+            run.cancel(UserError("telegram-edited"))
+            return deed.question
+        return deed.question if deed.failed else None
+
+    async def _take(self, deed: Deed) -> None:
+        who = self._visitor(spoken(deed.messages))
         try:
-            await self._heard(who, heard)
+            await self._heard(who, deed.heard, deed)
         except Exception as error:  # noqa: BLE001
             # The boundary: the hub failed before there was a run that could have said so.
+            deed.failed = True
             place = Place.of(who.address)
-            reply = explain(error, getattr(heard, "name", "-"))
+            reply = explain(error, getattr(deed.heard, "name", "-"))
             self._spawn(self.show, place, _once(reply), self._hub.settings.language)
+        if deed.run or not isinstance(deed.heard, Said | Unreadable):
+            self._history.note(deed)
 
-    async def _heard(self, who: Visitor, heard: Heard) -> None:
+    def _visitor(self, message: Message) -> Visitor:
+        assert message.from_user is not None  # `read` gives nothing otherwise
+        who = visitor(message.from_user, message.chat, message)
+        return replace(who, moderator=self._moderators.question(Place.of(who.address)))
+
+    async def _heard(self, who: Visitor, heard: Heard, deed: Deed) -> None:
         match heard:
             case Command():
-                await self._command(who, heard)
+                await self._command(who, heard, deed)
             case Shown():
-                await self._picture(who, heard)
+                await self._pictures(who, heard, deed)
+            case Handed():
+                await self._text_file(who, heard, deed)
             case Said():
-                await self._words(who, heard)
+                await self._words(who, heard, deed)
             case Unreadable():
                 if not who.public or (heard.to_us and self._asked(who) is not None):
                     await self.tell(who, Reply.say("telegram-unreadable"))
 
-    async def _command(self, who: Visitor, heard: Command) -> None:
+    async def _command(self, who: Visitor, heard: Command, deed: Deed) -> None:
         for_us = heard.named or not who.public
         known = find(heard.name) is not None
         if not known and not for_us:
             return  # another bot's
         self._questions.drop(who.user, who.chat)
-        if heard.album is not None:
-            self._first_of(heard.album)
         if not known and heard.name.lower() == START:
-            await self.tell(who, hints.welcome())
+            await self._start(who, heard.line)
             return
         try:
-            run = await self._hub.line(who, heard.line, [heard.picture] if heard.picture else ())
+            files, parameter = _text_files(heard)
+            if parameter is None:
+                run = await self._hub.line(who, heard.line, heard.pictures)
         except UserError as error:
             await self.tell(who, explain(error, heard.name))
             return
-        self._follow(who, run)
+        if parameter is None:
+            self._follow(who, run, deed)
+            return
+        name = parameter.name
+        await self._read_first(
+            who,
+            files,
+            lambda text: self._hub.line(who, heard.line, heard.pictures, {name: text}),
+            deed,
+        )
 
-    async def _picture(self, who: Visitor, heard: Shown) -> None:
-        first = heard.album is None or self._first_of(heard.album)
-        if first and self._asked(who) is True:
-            call = self._questions.answer(who.user, who.chat, {"picture": heard.picture.to_json()})
-            self._follow(who, await self._hub.call(who, call))
-        elif first and heard.to_us:
-            await self.tell(who, hints.picture_offer(heard.picture))
-        elif heard.album is not None and heard.to_us and not self._albums[heard.album]:
-            self._albums[heard.album] = True
-            await self.tell(who, Reply.say("telegram-album"))
+    async def _start(self, who: Visitor, line: str) -> None:
+        """Welcome somebody; or bring them the answers that they come for, from a crowded group."""
+        moved = later = 0
+        if not who.public and line.split()[1:] == [LINK]:
+            place = Place.of(who.address)
+            moved, later = self._crowd.fetch(place.user, replace(place, reply_to=None))
+        if not moved:
+            await self.tell(who, Reply.say("telegram-crowd-later") if later else hints.welcome())
 
-    async def _words(self, who: Visitor, heard: Said) -> None:
-        if heard.to_us and self._asked(who) is False:
-            call = self._questions.answer(who.user, who.chat, heard.text)
-            self._follow(who, await self._hub.call(who, call))
+    async def _pictures(self, who: Visitor, heard: Shown, deed: Deed) -> None:
+        if (question := self._asked(who, "picture")) is not None:
+            deed.question = question
+            self._follow(who, await self._answer(who, question, raw_pictures(heard.pictures)), deed)
+        elif heard.to_us:
+            await self.tell(who, hints.picture_offer(heard.pictures))
+
+    async def _text_file(self, who: Visitor, heard: Handed, deed: Deed) -> None:
+        question = self._asked(who) if heard.to_us else None
+        if question is not None and wanted(question).kind == "text":
+            deed.question = question
+            await self._read_first(
+                who, heard.files, lambda text: self._answer(who, question, text), deed
+            )
+        elif question is not None:
+            await self.tell(who, explain(_unexpected(question.call.command), "-"))
+        elif not who.public:
+            try:
+                text = await self._words_of(heard.files)
+            except UserError as error:
+                await self.tell(who, explain(error, "-"))
+            else:
+                await self.tell(who, hints.plain_words(text))
+
+    async def _words(self, who: Visitor, heard: Said, deed: Deed) -> None:
+        question = self._asked(who) if heard.to_us else None
+        if question is not None and wanted(question).kind != "picture":
+            deed.question = question
+            self._follow(who, await self._answer(who, question, heard.text), deed)
         elif not who.public:
             await self.tell(who, hints.plain_words(heard.text))
 
-    def _asked(self, who: Visitor) -> bool | None:
-        return self._questions.awaits_picture(who.user, who.chat)
+    def _asked(self, who: Visitor, kind: str | None = None) -> Question | None:
+        """The question that is open, if it is for a value of this kind."""
+        question = self._questions.open(who.user, who.chat)
+        if question is None or kind not in (None, wanted(question).kind):
+            return None
+        return question
 
-    def _first_of(self, album: str) -> bool:
-        """Whether this is the first picture of its album; the others only get a remark."""
-        if album in self._albums:
-            return False
-        self._albums[album] = False
-        if len(self._albums) > ALBUMS:
-            self._albums.popitem(last=False)
-        return True
+    async def _answer(self, who: Visitor, question: Question, value: object) -> Run:
+        """Go on with what the question interrupted."""
+        self._questions.drop(who.user, who.chat)
+        return await self._hub.call(who, answered(question, value))
+
+    # --- text files ------------------------------------------------------------------------------
+
+    async def _read_first(
+        self,
+        who: Visitor,
+        files: Sequence[File],
+        begin: Callable[[str], Awaitable[Run]],
+        deed: Deed,
+    ) -> None:
+        """Begin a run with the words of a file.
+
+        Its sender's next message waits until they are read; the answer does not, and says so far
+        that it has begun.
+        """
+
+        async def beginning() -> Run:
+            run = await begin(await self._words_of(files))
+            deed.run = run.id
+            return run
+
+        begun = asyncio.create_task(beginning())
+        self._spawn(self._show_begun, who, begun, deed)
+        try:
+            await asyncio.wait({begun})
+        finally:
+            begun.cancel()
+
+    async def _words_of(self, files: Sequence[File]) -> str:
+        return await words_of(files, self._hub.frontends[PLATFORM].fetch)
+
+    async def _show_begun(self, who: Visitor, begun: asyncio.Task[Run], deed: Deed) -> None:
+        language = await self._hub.language(who)
+        if not await self.show(Place.of(who.address), self._begun(who, begun, deed), language):
+            with suppress(Exception):  # that there was none is what could not be told
+                (await begun).cancel()
+
+    async def _begun(
+        self, who: Visitor, begun: asyncio.Task[Run], deed: Deed
+    ) -> AsyncIterator[Reply]:
+        """The states of a run that is about to begin; if it cannot, why."""
+        try:
+            run = await asyncio.shield(begun)
+        except Exception as error:  # noqa: BLE001
+            # The same boundary, in the task that answers.
+            deed.failed = True
+            yield explain(error, getattr(deed.heard, "name", "-"))
+            return
+        async for reply in self._noting(who, run, deed):
+            yield reply
 
     # --- pressed buttons -------------------------------------------------------------------------
 
     async def press(self, query: CallbackQuery) -> None:
         """Acknowledge a pressed button and run what is behind it."""
         token = token_of(query.data)
+        if query.message is not None and (query.data or "").startswith(DELETES):
+            await self._delete(query, query.message)
+            return
         if query.message is None or token is None:
             await self._acknowledge(query)
             return
         chat = query.message.chat
         # In private the answer stands right below; in a group it says what it answers.
         who = visitor(query.from_user, chat, query.message, quote=chat.id < 0)
+        who = replace(who, moderator=self._moderators.question(Place.of(who.address)))
         try:
-            run = await self._hub.press(who, token)
+            run = await self._hub.press(who, token, names=_asker(query.message))
         except (UserError, KeyError) as error:  # KeyError: a command that is no more
             known = error if isinstance(error, UserError) else UserError("error-button-gone")
             say = words(await self._hub.language(who))
@@ -159,6 +306,33 @@ class Conversation:
         await self._acknowledge(query, toast)
         if toast is None:
             self._follow(who, run)
+
+    async def _delete(self, query: CallbackQuery, message: Any) -> None:
+        """Take an answer away for its owner, or for who looks after the group; else say why not."""
+        who = visitor(query.from_user, message.chat, message)
+        who = replace(who, moderator=self._moderators.question(Place.of(who.address)))
+        try:
+            say = words(await self._hub.language(who))
+        except Exception as error:  # noqa: BLE001
+            # The same boundary as in `press`.
+            reply = explain(error, "-")
+            await self._acknowledge(query, _text(reply, self._hub.settings.language), alert=True)
+            return
+        deletion = deletion_of(query)
+        if deletion is None:  # Telegram no longer shows it to us
+            await self._acknowledge(query, say(Words("telegram-not-deleted")), alert=True)
+            return
+        owner = f"{PLATFORM}:{deletion.owner}"
+        operator = who.user in self._hub.settings.admins
+        if not (who.user == owner or operator or await who.moderator()):
+            refusal = NotYours(_asker(message).get(owner, ""))
+            await self._acknowledge(query, say(refusal.message), alert=True)
+            return
+        deleting = asyncio.create_task(delete(self._bot, message.chat.id, deletion.messages))
+        await asyncio.wait({deleting}, timeout=TOAST_GRACE)
+        key = deleting.result() if deleting.done() else None
+        await self._acknowledge(query, say(Words(key)) if key else None, alert=key is not None)
+        await deleting
 
     async def _toast(self, run: Run) -> str | None:
         """The words of an answer that fits into a notice only the presser sees, if there is one."""
@@ -188,19 +362,22 @@ class Conversation:
         language = await self._hub.language(who)
         self._spawn(self.show, Place.of(who.address), _once(reply), language)
 
-    def _follow(self, who: Visitor, run: Run) -> None:
-        self._spawn(self._show_run, who, run)
+    def _follow(self, who: Visitor, run: Run, deed: Deed | None = None) -> None:
+        if deed is not None:
+            deed.run = run.id
+        self._spawn(self._show_run, who, run, deed)
 
-    async def _show_run(self, who: Visitor, run: Run) -> None:
+    async def _show_run(self, who: Visitor, run: Run, deed: Deed | None) -> None:
         place = Place.of(who.address)
-        if not await self.show(place, self._noting_questions(who, run), run.request.language):
+        if not await self.show(place, self._noting(who, run, deed), run.request.language):
             run.cancel()
 
     async def show(self, place: Place, states: AsyncIterator[Reply], language: str) -> bool:
         """Show an answer to its end; False where nobody is there to be told."""
         user, chat = f"{PLATFORM}:{place.user}", f"{PLATFORM}:{place.chat}"
         presentation = Presentation(self._hub.services.memory, language, user, chat)
-        answer = Answer(self._outbox, self._hub.services.studio, presentation, place)
+        studio = self._hub.services.studio
+        answer = Answer(self._outbox, studio, presentation, place, self._crowd)
         try:
             await answer.follow(states)
         except Unreachable as error:
@@ -208,12 +385,46 @@ class Conversation:
             return False
         return True
 
-    async def _noting_questions(self, who: Visitor, run: Run) -> AsyncIterator[Reply]:
+    async def _noting(self, who: Visitor, run: Run, deed: Deed | None) -> AsyncIterator[Reply]:
         """The run's states; what it asks for is noted before the reader can see the question."""
         async for reply in run:
             if reply.question is not None:
                 self._questions.ask(who.user, who.chat, reply.question)
+            if deed is not None:
+                deed.failed = reply.error
             yield reply
+
+
+def _text_files(heard: Command) -> tuple[Sequence[File], Parameter | None]:
+    """The files to read for a command, and the parameter that they are the value of.
+
+    Raises:
+        UserError: the line is no command, or it has no use for the text it came under.
+    """
+    if not heard.files and heard.answered is None:
+        return (), None
+    parsed = parse(heard.line)
+    parameter = parameter_for(parsed.command, parsed.arguments)
+    if heard.files and parameter is not None:
+        return heard.files, parameter
+    if any(file.text for file in heard.files):
+        raise _unexpected(parsed.command.name)
+    if heard.answered is not None and parameter is not None and parameter.required:
+        return (heard.answered,), parameter
+    return (), None
+
+
+def _unexpected(command: str) -> UserError:
+    return UserError("telegram-document-unexpected", command=Words(command))
+
+
+def _asker(message: Any) -> dict[str, str]:
+    """What the chat calls the one whose message is answered; a platform's id to a name."""
+    asked = getattr(message, "reply_to_message", None)  # of a message that is still shown to us
+    if asked is None or asked.from_user is None:
+        return {}
+    who = visitor(asked.from_user, asked.chat, asked)
+    return {who.user: who.user_name}
 
 
 def _text(reply: Reply, language: str) -> str:

@@ -1,4 +1,4 @@
-"""Telegram, by polling: connects, hands updates on, fetches pictures, sends notices.
+"""Telegram: connects, hands updates on, fetches pictures, sends notices.
 
 Updates of different people are handled side by side, those of one person in order. What a message
 means is decided in `intake`, what is done about it in `conversation`, how fast we may speak in
@@ -21,6 +21,8 @@ from telegram.request import BaseRequest
 from bot.hub import Frontend, Hub
 from bot.pace import Pace
 from bot.telegram import menu
+from bot.telegram.albums import Album, Albums
+from bot.telegram.arrivals import Arrivals, Polling, Webhook
 from bot.telegram.connection import Connection
 from bot.telegram.conversation import Conversation
 from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, visitor
@@ -33,6 +35,7 @@ from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, Reply
 log = logging.getLogger(__name__)
 
 REMEMBERED = 4096  # updates that are recognised when they come again
+IN_HAND = 5000  # updates being worked on, after which a webhook lets Telegram keep the others
 STOP_SECONDS = 5.0  # how long answers may still go out when the program ends
 DOWNLOADS = 3  # tries to fetch a picture
 
@@ -57,9 +60,11 @@ class TelegramFrontend(Frontend):
         self._hub = hub
         self._connection = Connection(token, base_url, request)
         self._bot = self._connection.bot
+        self._arrivals = self._arriving()
         outbox = Outbox(self._bot, pace or telegram_pace())
         self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
         self._lanes = Lanes()
+        self._albums = Albums()
         self._hurried: set[int] = set()  # people who were told that they are too fast
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -72,13 +77,15 @@ class TelegramFrontend(Frontend):
         return self._connection.address
 
     async def start(self) -> None:
-        await self._connection.start(self._connected)
+        await self._connection.start(self._arrivals, self._connected)
         self._consuming = asyncio.create_task(self._consume(), name="telegram updates")
 
     async def stop(self) -> None:
-        await self._connection.stop_polling()
+        await self._connection.stop_trying()
+        await self._arrivals.end()
         if self._consuming is not None:
             self._consuming.cancel()
+        self._albums.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         for task in self._tasks:
@@ -110,6 +117,18 @@ class TelegramFrontend(Frontend):
 
     # --- updates ---------------------------------------------------------------------------------
 
+    def _arriving(self) -> Arrivals:
+        """Polling, or a webhook with its inbox, as configured."""
+        address = self._hub.settings.telegram.webhook
+        if not address:
+            return Polling(self._bot)
+        webhook = Webhook(self._bot, address, self._full)
+        self._hub.inboxes[webhook.path] = webhook.take
+        return webhook
+
+    def _full(self) -> bool:
+        return len(self._tasks) + self._arrivals.updates.qsize() >= IN_HAND
+
     def _connected(self) -> None:
         log.info("Telegram: %s", self.address)
         self._spawn(self._publish_menu)
@@ -124,8 +143,8 @@ class TelegramFrontend(Frontend):
 
     async def _consume(self) -> None:
         while True:
-            update: Update = await self._connection.updates.get()
-            self._connection.polled()
+            update = await self._arrivals.updates.get()
+            self._arrivals.noted()
             if self._is_new(update):
                 self._accept(update)
 
@@ -142,16 +161,37 @@ class TelegramFrontend(Frontend):
         if update.callback_query is not None:
             # A press is acknowledged at once, whatever its owner has typed before.
             self._spawn(self._conversation.press, update.callback_query)
-        elif (message := update.message) is not None and message.from_user is not None:
-            user = message.from_user.id
-            if not self._lanes.full(user):
-                self._hurried.discard(user)
-                me = self._connection.me
-                work = partial(self._guarded, self._conversation.message, message, me)
-                self._keep(self._lanes.submit(user, work))
-            elif user not in self._hurried:
-                self._hurried.add(user)
-                self._spawn(self._too_fast, message)
+        elif (message := update.message) is not None:
+            # The other pictures of an album have the turn of the first.
+            if not self._albums.add(message) and self._has_room(message):
+                self._line_up(message, self._hear, self._albums.begin(message))
+        elif (message := update.edited_message) is not None and self._has_room(message):
+            self._line_up(message, self._conversation.edited, message, self._connection.me)
+
+    def _has_room(self, message: Message) -> bool:
+        """Whether one more message of its sender may wait; they are told once if not."""
+        if message.from_user is None:
+            return False
+        user = message.from_user.id
+        if not self._lanes.full(user):
+            self._hurried.discard(user)
+            return True
+        if user not in self._hurried:
+            self._hurried.add(user)
+            self._spawn(self._too_fast, message)
+        return False
+
+    def _line_up(
+        self, message: Message, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
+    ) -> None:
+        """Have a message handled after those that its sender sent before."""
+        assert message.from_user is not None
+        handling = partial(self._guarded, work, *arguments)
+        self._keep(self._lanes.submit(message.from_user.id, handling))
+
+    async def _hear(self, album: Album) -> None:
+        messages = await self._albums.complete(album)
+        await self._conversation.message(messages, self._connection.me)
 
     async def _too_fast(self, message: Message) -> None:
         assert message.from_user is not None

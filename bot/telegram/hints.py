@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bot.hub import raw_pictures
 from handlers.kit.parameters import Parameter
 from handlers.kit.registry import Command, commands
 from handlers.kit.reply import Button, Reply
@@ -18,14 +21,15 @@ def welcome() -> Reply:
     return Reply.say("telegram-welcome").with_buttons(*(_button(Call(name)) for name in present))
 
 
-def picture_offer(picture: PictureRef) -> Reply:
-    """A picture came alone: a button for each command that needs nothing else."""
+def picture_offer(pictures: Sequence[PictureRef]) -> Reply:
+    """A picture or an album came alone: a button for each command that needs nothing else."""
     calls = [
-        Call(command.name, {command.picture.name: {"picture": picture.to_json()}})
+        Call(command.name, {command.picture.name: raw_pictures(pictures)})
         for command in commands().values()
         if command.picture is not None and not _lacks(command, command.picture)
     ]
-    return Reply.say("telegram-picture-offer").with_buttons(*map(_button, calls))
+    offer = Reply.say("telegram-picture-offer", count=len(pictures))
+    return offer.with_buttons(*map(_button, calls))
 
 
 def plain_words(text: str) -> Reply:

@@ -1,23 +1,28 @@
-"""What an update means to us: a command, a picture, plain words, or nothing of our business.
+"""What a message means to us: a command, a picture, a text file, plain words, or nothing.
 
-In a group we speak only when spoken to: commands (also under a picture), replies to us, and the
-picture that we asked somebody for.
+An album is one message: Telegram sends it in several. In a group we speak only when spoken to:
+commands (also under a picture), replies to us, and the picture that we asked somebody for.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from telegram import Chat, Document, Message, PhotoSize, User
 from telegram.constants import ChatType
 
 from bot.hub import Visitor
-from handlers.kit.request import PictureRef, ReplyAddress
+from handlers.kit.request import ALBUM_LIMIT, PictureRef, ReplyAddress
 
 PLATFORM = "telegram"
 DOWNLOAD_LIMIT = 20_000_000  # bytes; Telegram hands bots no larger file
+TEXT_NAMES = (".txt", ".md")
+TEXT_TYPES = ("text/plain", "text/markdown")
+
+T = TypeVar("T")
 
 _COMMAND = re.compile(r"\s*/(?P<name>[^\s@/:]+)(?:@(?P<bot>\w+))?(?=[\s:]|$)")
 _ANONYMOUS_ADMIN = 1087968824  # the account that stands for a group's anonymous administrators
@@ -87,26 +92,43 @@ def visitor(user: User, chat: Chat, message: Any, *, quote: bool = True) -> Visi
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A typed command, with the picture it came under or replied to.
+class File:
+    """A file that is no picture, named as pictures are. `text`: it says that it is a text."""
 
-    `named`: said to us by name. `album`: the id of the album whose first picture it came under.
+    ref: PictureRef
+    text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A typed command, with the pictures it came under or replied to.
+
+    `named`: said to us by name. `files` are those it came under, `answered` a text that it
+    replied to.
     """
 
     line: str
     name: str
-    picture: PictureRef | None
+    pictures: tuple[PictureRef, ...]
     named: bool
-    album: str | None = None
+    files: tuple[File, ...] = ()
+    answered: File | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture without a command. `to_us`: in private, or in reply to us."""
+    """Pictures without a command. `to_us`: in private, or in reply to us."""
 
-    picture: PictureRef
+    pictures: tuple[PictureRef, ...]
     to_us: bool
-    album: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Text files without a command."""
+
+    files: tuple[File, ...]
+    to_us: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +141,17 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A sticker, a voice message, a file that is no picture."""
+    """A sticker, a voice message, a file that is neither picture nor text."""
 
     to_us: bool
 
 
-Heard = Command | Shown | Said | Unreadable
+Heard = Command | Shown | Handed | Said | Unreadable
 
 
-def read(message: Message, me: User) -> Heard | None:
-    """What a message says; None where it is not for us."""
+def read(messages: Sequence[Message], me: User) -> Heard | None:
+    """What a message says, or an album; None where it is not for us."""
+    message = spoken(messages)
     author = message.from_user
     if author is None or (author.is_bot and author.id != _ANONYMOUS_ADMIN):
         return None
@@ -137,19 +160,34 @@ def read(message: Message, me: User) -> Heard | None:
     to_us = private or bool(
         answered and answered.from_user is not None and answered.from_user.id == me.id
     )
-    text = message.text or message.caption or ""
-    picture = picture_of(message)
-    if match := _COMMAND.match(text):
+    pictures = _present(map(picture_of, messages))[:ALBUM_LIMIT]
+    files = _present(map(file_of, messages))
+    if match := _COMMAND.match(_text(message)):
         bot = match["bot"]
         if bot and bot.lower() != (me.username or "").lower() and not private:
             return None
-        picture = picture or _answered_picture(message)
-        return Command(text, match["name"], picture, bool(bot), message.media_group_id)
-    if picture is not None:
-        return Shown(picture, to_us, message.media_group_id)
+        named, others = bool(bot), _answered(message)
+        pictures = pictures or _present(map(picture_of, others))[:1]
+        texts = [file for file in _present(map(file_of, others)) if file.text]
+        answer = texts[0] if texts else None
+        return Command(_text(message), match["name"], pictures, named, files, answer)
+    if pictures:
+        return Shown(pictures, to_us)
+    if files and all(file.text for file in files):
+        return Handed(files, to_us)
     if message.text is not None:
-        return Said(text, to_us)
+        return Said(message.text, to_us)
     return Unreadable(to_us) if message.effective_attachment is not None else None
+
+
+def spoken(messages: Sequence[Message]) -> Message:
+    """The message of an album that has the command under it; the first where none has."""
+    return next((m for m in messages if _COMMAND.match(_text(m))), messages[0])
+
+
+def gist(messages: Sequence[Message]) -> tuple[tuple[str, str | None], ...]:
+    """Words and files: what must differ for an edited message to mean something else."""
+    return tuple((_text(message), _unique(message)) for message in messages)
 
 
 def picture_of(message: Any) -> PictureRef | None:
@@ -160,16 +198,39 @@ def picture_of(message: Any) -> PictureRef | None:
     if message.photo:
         return _reference(_largest(message.photo))
     document: Document | None = message.document
-    if document is not None and (document.mime_type or "").startswith("image/"):
-        return _reference(document)
-    return None
+    return _reference(document) if document is not None and _is_picture(document) else None
 
 
-def _answered_picture(message: Message) -> PictureRef | None:
-    for answered in (message.reply_to_message, message.external_reply):
-        if answered is not None and (picture := picture_of(answered)) is not None:
-            return picture
-    return None
+def file_of(message: Any) -> File | None:
+    """The file in a message, or in one that is answered, where that is no picture."""
+    document: Document | None = message.document
+    if document is None or _is_picture(document):
+        return None
+    name, kind = (document.file_name or "").lower(), (document.mime_type or "").lower()
+    return File(_reference(document), name.endswith(TEXT_NAMES) or kind.startswith(TEXT_TYPES))
+
+
+def _is_picture(document: Document) -> bool:
+    return (document.mime_type or "").startswith("image/")
+
+
+def _text(message: Message) -> str:
+    return message.text or message.caption or ""
+
+
+def _answered(message: Message) -> list[Any]:
+    """What a message replies to, here or in another chat."""
+    return [m for m in (message.reply_to_message, message.external_reply) if m is not None]
+
+
+def _unique(message: Message) -> str | None:
+    """What tells a message's file from others; it stays the same when other things are edited."""
+    file = _largest(message.photo) if message.photo else message.document
+    return file.file_unique_id if file is not None else None
+
+
+def _present(found: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(each for each in found if each is not None)
 
 
 def _largest(sizes: tuple[PhotoSize, ...]) -> PhotoSize:

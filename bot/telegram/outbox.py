@@ -10,11 +10,14 @@ What may happen, and what is done:
 6. A picture that Telegram cannot use as a photo: sent as a file. Pictures forbidden in the group:
    the text alone, saying so.
 7. Markup that Telegram cannot read (a mistake of ours, logged): sent as plain text.
+8. No drafts: an older Bot API server knows no such method (404) and is not asked again; nor is a
+   chat that takes none (400). `draft` says so, and the answer goes on by edits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -33,7 +36,16 @@ from telegram import (
 )
 from telegram import Message as Sent
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TimedOut
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
 
 from bot.pace import Pace, Turn
 from bot.telegram.intake import Place
@@ -46,7 +58,7 @@ T = TypeVar("T")
 
 PAUSES = (1.0, 3.0, 9.0)  # seconds before each further try over a failing network
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-_REMEMBERED = 1000  # chats whose migration is kept in mind
+_REMEMBERED = 1000  # chats whose migration, or refusal of drafts, is kept in mind
 
 
 class Unreachable(Exception):
@@ -64,6 +76,9 @@ class Outbox:
         self.pace = pace
         self._bot = bot
         self._moved: OrderedDict[int, int] = OrderedDict()
+        self._draftless: OrderedDict[int, None] = OrderedDict()
+        self._has_drafts = True
+        self._drafts = itertools.count(1)
 
     @property
     def own_link(self) -> str:
@@ -72,8 +87,8 @@ class Outbox:
 
     async def send(
         self, turn: Turn, place: Place, post: Post, language: str, *, ask: bool = False
-    ) -> int:
-        """Send a post; gives the message's id (of an album's last one).
+    ) -> list[int]:
+        """Send a post; gives the ids of its messages.
 
         `ask` opens the reader's reply field (in a group, where an answer must be a reply to
         us). `language` chooses the words of our own remarks.
@@ -92,8 +107,8 @@ class Outbox:
 
     async def edit(
         self, turn: Turn, place: Place, message: int, post: TextPost, *, final: bool
-    ) -> None:
-        """Replace a message's text.
+    ) -> bool:
+        """Replace a message's text; says whether it is shown now.
 
         An edit that is not `final` is tried once, and failures of the network are passed over:
         a newer state is on its way.
@@ -123,7 +138,7 @@ class Outbox:
         except BadRequest as error:
             reason = error.message.lower()
             if "not modified" in reason:
-                return
+                return True
             if "to edit" in reason or "can't be edited" in reason or "not found" in reason:
                 raise Lost from error
             raise
@@ -131,6 +146,8 @@ class Outbox:
             if final:
                 raise
             log.debug("a state was not shown: %s", error)
+            return False
+        return True
 
     async def delete(self, place: Place, message: int) -> None:
         """Remove one of our messages, if it is still there. Costs nothing of the budget."""
@@ -139,11 +156,61 @@ class Outbox:
         except (Forbidden, NetworkError, RetryAfter, ChatMigrated) as error:
             log.debug("a status message stays: %s", error)
 
+    # --- what is shown for a while ----------------------------------------------------------------
+
+    def takes_drafts(self, place: Place) -> bool:
+        """Whether a growing text can be shown there as a draft, as far as we know."""
+        return self._has_drafts and not place.group and place.chat not in self._draftless
+
+    def new_draft(self) -> int:
+        """A number for a draft, which tells it from others."""
+        return next(self._drafts)
+
+    async def draft(self, turn: Turn, place: Place, number: int, post: TextPost) -> bool:
+        """Show a growing text as a draft; False where there are none. Failures are passed over.
+
+        Raises:
+            Unreachable: see there.
+        """
+
+        async def attempt(text: str, mode: str | None) -> None:
+            await self._insist(
+                turn,
+                place,
+                lambda chat: self._bot.send_message_draft(
+                    chat, number, text, parse_mode=mode, message_thread_id=place.thread
+                ),
+                once=True,
+            )
+
+        try:
+            await self._with_markup(post, lambda text: attempt(*text))
+        except InvalidToken as error:  # the client's name for any 404
+            log.info("this Bot API has no drafts, so texts grow by edits: %s", error)
+            self._has_drafts = False
+        except BadRequest as error:
+            log.info("a chat takes no drafts, so its texts grow by edits: %s", error)
+            self._draftless[place.chat] = None
+            if len(self._draftless) > _REMEMBERED:
+                self._draftless.popitem(last=False)
+        except (RetryAfter, NetworkError) as error:
+            log.debug("a draft was not shown: %s", error)
+        return self.takes_drafts(place)
+
+    async def act(self, place: Place, action: str) -> None:
+        """Let the chat show for five seconds that we are at it. Paid by the caller, by `spare`."""
+        try:
+            await self._bot.send_chat_action(self._chat(place), action, place.thread)
+        except RetryAfter as error:
+            self.pace.freeze(place.chat, seconds(error))
+        except TelegramError as error:
+            log.debug("a chat does not show that we are at it: %s", error)
+
     # --- one kind of message each ---------------------------------------------------------------
 
     async def _text(
         self, turn: Turn, place: Place, post: TextPost, text: tuple[str, str | None], ask: bool
-    ) -> int:
+    ) -> list[int]:
         markup: ForceReply | InlineKeyboardMarkup | None = post.keyboard
         if ask:
             markup = ForceReply(selective=True)
@@ -160,9 +227,9 @@ class Outbox:
                 reply_parameters=_reply(place),
             ),
         )
-        return sent.message_id
+        return [sent.message_id]
 
-    async def _media(self, turn: Turn, place: Place, post: MediaPost) -> int:
+    async def _media(self, turn: Turn, place: Place, post: MediaPost) -> list[int]:
         file = InputFile(post.media.data, post.media.name)
         senders: dict[str, Callable[..., Awaitable[Sent]]] = {
             "photo": self._bot.send_photo,
@@ -170,7 +237,7 @@ class Outbox:
             "document": self._bot.send_document,
         }
 
-        async def attempt(text: tuple[str | None, str | None]) -> int:
+        async def attempt(text: tuple[str | None, str | None]) -> list[int]:
             sent = await self._insist(
                 turn,
                 place,
@@ -184,13 +251,13 @@ class Outbox:
                     reply_parameters=_reply(place),
                 ),
             )
-            return sent.message_id
+            return [sent.message_id]
 
         if post.caption is None:
             return await attempt((None, None))
         return await self._with_markup(post.caption, attempt)
 
-    async def _album(self, turn: Turn, place: Place, post: AlbumPost) -> int:
+    async def _album(self, turn: Turn, place: Place, post: AlbumPost) -> list[int]:
         media = [
             InputMediaPhoto(
                 photo.media.data,
@@ -209,7 +276,7 @@ class Outbox:
                 chat, media, message_thread_id=place.thread, reply_parameters=_reply(place)
             ),
         )
-        return sent[-1].message_id
+        return [message.message_id for message in sent]
 
     # --- what to do when it is not taken ---------------------------------------------------------
 
@@ -227,7 +294,7 @@ class Outbox:
 
     async def _as_allowed(
         self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
-    ) -> int:
+    ) -> list[int]:
         """Send pictures; as files where they are no photos, as words where they are forbidden."""
         try:
             if isinstance(post, AlbumPost):
@@ -240,14 +307,15 @@ class Outbox:
             photos = post.photos if isinstance(post, AlbumPost) else (post,)
             if all(photo.media.kind == "document" for photo in photos):
                 raise
+            sent = []
             for photo in photos:
                 plain = replace(photo, media=replace(photo.media, kind="document"))
-                sent = await self._media(turn, place, plain)
+                sent += await self._media(turn, place, plain)
             return sent
 
     async def _words_only(
         self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
-    ) -> int:
+    ) -> list[int]:
         remark = words(language)(Message("telegram-pictures-forbidden"))
         caption = post.caption if isinstance(post, MediaPost) else None
         html, plain = (caption.html, caption.plain) if caption else ("", "")

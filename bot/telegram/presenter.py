@@ -63,6 +63,22 @@ class AlbumPost:
 Post = TextPost | MediaPost | AlbumPost
 
 
+def sends(post: Post) -> int:
+    """How many messages a post counts as."""
+    return len(post.photos) if isinstance(post, AlbumPost) else 1
+
+
+def streams(rendered: Rendered) -> bool:
+    """Whether a state shows text that a model is writing."""
+    return any(block.kind == "generated" for block in rendered.blocks)
+
+
+def writing(rendered: Rendered, language: str) -> TextPost:
+    """The message beside a draft, which can have no buttons."""
+    text = words(language)(Message("telegram-writing"))
+    return replace(_text((RenderedBlock("say", text),)), keyboard=keyboard(rendered.buttons))
+
+
 def status(rendered: Rendered, language: str) -> TextPost:
     """The message for a state that is not the last one."""
     fraction = rendered.reply.fraction
@@ -122,12 +138,19 @@ def _text(page: Page) -> TextPost:
     return TextPost(markup(page) or NOTHING, plain or NOTHING)
 
 
-def keyboard(buttons: Sequence[RenderedButton]) -> InlineKeyboardMarkup | None:
-    """Buttons in rows as wide as a phone; None where there are none."""
+def keyboard(
+    buttons: Sequence[RenderedButton], deletion: str | None = None
+) -> InlineKeyboardMarkup | None:
+    """Buttons in rows as wide as a phone; None where there are none.
+
+    `deletion` is the data of the one that deletes, which stands last; without, it is left out.
+    """
     rows: list[list[InlineKeyboardButton]] = []
     taken = ROW_UNITS
-    for button in buttons[:BUTTONS]:
-        made = _button(button)
+    deleting = [button for button in buttons if button.deletes]
+    others = [button for button in buttons if not button.deletes]
+    for button in (*others[: BUTTONS - 1], *deleting[:1]):
+        made = _button(button, deletion)
         if made is None:
             continue
         if taken + len(made.text) > ROW_UNITS or len(rows[-1]) >= ROW_BUTTONS:
@@ -138,8 +161,10 @@ def keyboard(buttons: Sequence[RenderedButton]) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup(rows) if rows else None
 
 
-def _button(button: RenderedButton) -> InlineKeyboardButton | None:
+def _button(button: RenderedButton, deletion: str | None) -> InlineKeyboardButton | None:
     label = sendable(button.label).strip()[:64] or NOTHING
+    if button.deletes:
+        return InlineKeyboardButton(label, callback_data=deletion) if deletion else None
     if button.token is not None:
         return InlineKeyboardButton(label, callback_data=CALLBACK_PREFIX + button.token)
     if button.url and button.url.startswith(("https://", "http://", "tg://")):

@@ -39,24 +39,18 @@ class Questions:
     def drop(self, user: str, chat: str) -> None:
         self._waiting.pop((user, chat), None)
 
-    def awaits_picture(self, user: str, chat: str) -> bool | None:
-        """Whether the open question is for a picture; None where nothing is asked."""
+    def open(self, user: str, chat: str) -> Question | None:
+        """What this user was asked here and has not answered yet."""
         waiting = self._waiting.get((user, chat))
-        if waiting is None or waiting.until < self._clock():
-            return None
-        parameter = _parameter(waiting.question)
-        return parameter is not None and parameter.kind == "picture"
-
-    def answer(self, user: str, chat: str, value: object) -> Call:
-        """The call with the missing value; the question is closed.
-
-        Raises:
-            KeyError: nothing was asked.
-        """
-        question = self._waiting.pop((user, chat)).question
-        return Call(question.call.command, {**question.call.arguments, question.parameter: value})
+        return waiting.question if waiting and waiting.until >= self._clock() else None
 
 
-def _parameter(question: Question) -> Parameter | None:
-    command = commands()[question.call.command]
-    return next((p for p in command.parameters if p.name == question.parameter), None)
+def wanted(question: Question) -> Parameter:
+    """The parameter that a question asks for."""
+    parameters = commands()[question.call.command].parameters
+    return next(p for p in parameters if p.name == question.parameter)
+
+
+def answered(question: Question, value: object) -> Call:
+    """The call with the value that was missing."""
+    return Call(question.call.command, {**question.call.arguments, question.parameter: value})

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 SWEEP = 60.0  # seconds between two looks at what has expired
 UPLOAD_SECONDS = 180.0  # a slower upload is given up
+INBOX_BYTES = MEGABYTE  # of what a platform's servers post; nothing they have to say is longer
+INBOX_SECONDS = 30.0  # for all of it to arrive
 SHOWN_AS_PICTURE = {
     b"\xff\xd8\xff": "image/jpeg",
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -173,14 +175,16 @@ class WebFrontend(Frontend):
         app.router.add_get("/healthz", _alive)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
+        for path in self._hub.inboxes:
+            app.router.add_post(path, self._post)
         return app
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The guard at the door; see `bot.web.guard`."""
         path = request.path
-        if path in ("/healthz", "/readyz", "/metrics"):
-            return await handler(request)
+        if path in ("/healthz", "/readyz", "/metrics") or path in self._hub.inboxes:
+            return await handler(request)  # an inbox judges by itself who may post there
         if not self._guard.host_allowed(request):
             raise web.HTTPMisdirectedRequest(
                 text="This address leads nowhere: open the one that Tadım said when it started.\n"
@@ -336,6 +340,18 @@ class WebFrontend(Frontend):
         if not self._guard.may_read_metrics(request):
             raise web.HTTPForbidden(text="Metrics are for the operator.\n")
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        """What another platform's servers have to say; see `Hub.inboxes`."""
+        chunks = request.content.iter_chunked(64 * 1024)
+        try:
+            async with asyncio.timeout(INBOX_SECONDS):
+                body = await read_limited(chunks, INBOX_BYTES, request.content_length)
+        except PictureTooLarge:
+            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except TimeoutError:
+            return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
+        return web.Response(status=self._hub.inboxes[request.path](request.headers, body))
 
     # --- helpers
 

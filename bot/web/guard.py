@@ -8,6 +8,8 @@ machine can connect" is not enough:
   its `Origin`. The cookies are `SameSite=Strict` besides.
 * An access token, once set, is asked of everybody. It is compared in constant time, wrong guesses
   are throttled, and the cookie that remembers it is a keyed hash of the session, not the token.
+* An inbox (`Hub.inboxes`) stands outside all this: another platform's servers post to it, under
+  whatever name the reverse proxy has, and it asks for a secret of its own.
 """
 
 from __future__ import annotations

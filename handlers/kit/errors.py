@@ -52,6 +52,13 @@ class Stopping(UserError):
         super().__init__(key)
 
 
+class Overruled(UserError):
+    """Somebody who looks after the room stopped it; the same call may be made again."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled-by-moderator")
+
+
 def message_for(error: BaseException) -> Message | None:
     """The sentence for a known failure, or None for one that we did not foresee."""
     match error:
@@ -100,7 +107,7 @@ def explain(error: BaseException, command: str) -> Reply:
     """The reply that tells the reader of a failure; what the operator needs goes to the log."""
     message = message_for(error)
     if message is not None and not isinstance(error, _WORTH_LOGGING):
-        retry = isinstance(error, QueueFull | JobCancelled | Stopping)
+        retry = isinstance(error, QueueFull | JobCancelled | Stopping | Overruled)
         return Reply(blocks=(Say(message),), error=True, retry=retry, private=True)
     error_id = secrets.token_hex(4)
     # Weights that cannot be fetched are a fact about the network, not a fault in the program.

@@ -33,7 +33,8 @@ class Command:
     `private` says that its answers are for the asker alone: some platforms must know beforehand.
     `menu`: offered in Discord's menu on messages, which has room for five. `moderators`: for those
     who look after a room; others are not shown it. `open`: its buttons answer whoever presses them,
-    since the handler itself sees to who may.
+    since the handler itself sees to who may. `thread`: a conversation that wants a thread of its own
+    where the platform has them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Command:
     menu: bool = False
     moderators: bool = False
     open: bool = False
+    thread: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -67,6 +69,15 @@ class Command:
         texts = [p for p in self.parameters if p.kind == "text"]
         choices = [p for p in self.parameters if p.kind == "choice"]
         return next(iter(texts + choices), None)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it works also in channels that the room's list leaves out (see /channels).
+
+        The house's private answers do: they disturb nobody, and what concerns oneself (one's data,
+        one's runs) must be within reach wherever one is, as must the list itself.
+        """
+        return self.stop == "house" and self.private
 
     @property
     def explained(self) -> bool:
@@ -92,6 +103,7 @@ def command(
     menu: bool = False,
     moderators: bool = False,
     open: bool = False,
+    thread: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated async generator as the handler of `/name`.
 
@@ -106,7 +118,7 @@ def command(
         if name in _registered:
             raise RuntimeError(f"two handlers for /{name}")
         _registered[name] = Command(
-            name, handler, stop, order, again, next, private, menu, moderators, open
+            name, handler, stop, order, again, next, private, menu, moderators, open, thread
         )
         return handler
 

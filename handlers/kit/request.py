@@ -100,7 +100,9 @@ class Request:
     "platform:id". `language` is the reader's, already decided. `public` is true where others read
     along (a group, a guild). `share` says whose share of the device the request uses, where that is
     not the chat's: a platform on which chats cost nothing names something that does. `channel` is
-    the chat's own name where it is one of several in its room (a Discord server's channel).
+    the chat's own name where it is one of several in its room (a Discord server's channel), never
+    empty there; a thread has that of its parent. `parent` is the channel that a thread hangs on,
+    as "platform:id"; empty where the chat is no thread.
 
     `operator`: the configuration's `admins` name the asker. `moderator()` tells whether the asker
     looks after this room; some platforms must be asked, so it is asked only when it matters.
@@ -116,6 +118,7 @@ class Request:
     public: bool = False
     share: str = ""
     channel: str = ""
+    parent: str = ""
     operator: bool = False
     moderator: Callable[[], Awaitable[bool]] = nobody
 
@@ -123,6 +126,11 @@ class Request:
     def room(self) -> str:
         """The place that has moderators: a server, a group; elsewhere the chat itself."""
         return self.share or self.chat
+
+    @property
+    def ground(self) -> str:
+        """The chat whose rules hold here: a thread's is the channel that it hangs on."""
+        return self.parent or self.chat
 
     async def may_manage(self, room: str) -> bool:
         """Whether the asker has a say over what others do in `room`."""

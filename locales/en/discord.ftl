@@ -8,6 +8,10 @@ discord-form-value = Fill in
 discord-menu-detect = Detect objects
 discord-no-picture = There is no picture in this message. Choose a message that has one.
 
+# --- threads, and taking answers away
+discord-thread = I answer in a thread of our own:
+discord-not-deleted = Discord did not let me delete all of it. Somebody who moderates this server can.
+
 # --- files
 discord-smaller = The picture was too large for this chat, so it is sent a little smaller.
 discord-left-out = A file was too large for this chat and is left out.

@@ -11,6 +11,7 @@ loading = Waking the model { $model }.
 working = { $model } is at work.
 working-on = Still at work.
 cancelled = Cancelled.
+cancelled-by-moderator = A moderator cancelled this.
 album-progress = { $done } of { $total } pictures done.
 album-picture = { $number }. { $text }
 
@@ -110,6 +111,9 @@ error-id = If you report it, mention the number { $id }.
 error-button-not-yours = This button belongs to somebody else. Type the command to get one of your own.
 error-button-not-yours-but = This button belongs to { $name }. Type the command to get one of your own.
 error-button-gone = I no longer know this button. Type the command again.
+
+# --- places
+error-elsewhere = I do not answer in this channel. You will find me in { $channels }.
 
 # --- numbers up to ten as words
 number-in-words = { $number ->

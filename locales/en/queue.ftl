@@ -12,6 +12,16 @@ queue-run-progress = • /{ $command }: at work, { NUMBER($fraction, style: "per
 queue-run-working = • /{ $command }: at work
 queue-cancel = Cancel /{ $command }
 
+# --- what others have under way, for moderators
+queue-others =
+    Others have under way:
+    { $runs }
+queue-whose = { $command } ({ $name })
+queue-more = { $count ->
+    [one] • and one more
+   *[other] • and { $count } more
+}
+
 # --- what the machine is doing
 queue-idle = Nothing is at work and nobody is waiting.
 queue-state =

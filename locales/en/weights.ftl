@@ -72,6 +72,12 @@ doctor-token-bad = set, but it does not look like a token
 doctor-discord-next = Copy the bot's token again: Discord Developer Portal, your application, “Bot”, “Reset Token”.
 doctor-discord-invite = Invite the bot to a server: { $url }
 doctor-telegram-next = Copy the token again: write /mybots to @BotFather, choose the bot, “API Token”.
+doctor-telegram-botfather = In Telegram, write /mybots to @BotFather, choose the bot and “Bot Settings”: “Allow Groups?” and “Group Privacy” are both to be on, as they are for a new bot. Leave “Edit Commands” alone; Tadım writes the menus itself.
+doctor-telegram-updates = Telegram updates
+doctor-telegram-polling = polling; nothing has to be reachable from outside
+doctor-telegram-webhook = webhook; your reverse proxy must lead { $address } to /telegram/… on port { $port } of Tadım's web server
+doctor-telegram-port = telegram.webhook is set, but web.port is 0: another port at each start, which no proxy can know
+doctor-telegram-port-next = Set web.port in config.toml to a number, for instance 8420.
 doctor-frontends = Platforms
 doctor-frontends-none = Neither Discord nor Telegram nor the web is switched on.
 doctor-frontends-next = Set DISCORD_TOKEN or TELEGRAM_TOKEN, or web.enabled = true in config.toml.

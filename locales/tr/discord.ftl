@@ -8,6 +8,10 @@ discord-form-value = Doldur
 discord-menu-detect = Algıla
 discord-no-picture = Bu mesajda resim yok. Resim içeren bir mesaj seç.
 
+# --- alt başlıklar ve cevapları silmek
+discord-thread = Cevabı bu iş için açtığım alt başlıkta veriyorum:
+discord-not-deleted = Discord cevabın tamamını silmeme izin vermedi. Bu sunucunun moderatörleri silebilir.
+
 # --- dosyalar
 discord-smaller = Resim bu sohbet için fazla büyüktü; biraz küçültülerek gönderildi.
 discord-left-out = Bir dosya bu sohbet için fazla büyüktü, o yüzden gönderilmedi.

@@ -11,6 +11,7 @@ loading = Model uyandırılıyor: { $model }.
 working = Model çalışıyor: { $model }.
 working-on = Çalışma sürüyor.
 cancelled = İptal edildi.
+cancelled-by-moderator = Bunu bir moderatör iptal etti.
 album-progress = { $total } resimden { $done } tanesi bitti.
 album-picture = { $number }. { $text }
 
@@ -92,6 +93,9 @@ error-id = Bildirirsen şu numarayı da yaz: { $id }
 error-button-not-yours = Bu düğme başkasının. Komutu yazarsan sana da bir tane gelir.
 error-button-not-yours-but = Bu düğmenin sahibi: { $name }. Komutu yazarsan sana da bir tane gelir.
 error-button-gone = Bu düğmeyi artık tanımıyorum. Komutu yeniden yaz.
+
+# --- yerler
+error-elsewhere = Bu kanalda cevap vermiyorum. Beni bulabileceğin yerler: { $channels }.
 
 # --- numbers up to ten as words
 number-in-words = { $number ->

@@ -12,6 +12,13 @@ queue-run-progress = • /{ $command }: çalışıyor, { NUMBER($fraction, style
 queue-run-working = • /{ $command }: çalışıyor
 queue-cancel = İptal: /{ $command }
 
+# --- moderatörler için: başkalarının işleri
+queue-others =
+    Başkalarının süren işleri:
+    { $runs }
+queue-whose = { $command } ({ $name })
+queue-more = • ve { $count } iş daha
+
 # --- makine ne yapıyor
 queue-idle = Şimdilik ne çalışan ne de bekleyen iş var.
 queue-state =

@@ -65,6 +65,12 @@ doctor-token-bad = tanımlı ama erişim anahtarına (token) benzemiyor
 doctor-discord-next = Botun erişim anahtarını (token) yeniden kopyala: Discord Developer Portal, uygulaman, “Bot”, “Reset Token”.
 doctor-discord-invite = Botu bir sunucuya davet et: { $url }
 doctor-telegram-next = Erişim anahtarını (token) yeniden kopyala: @BotFather’a /mybots yaz, botu seç, “API Token”.
+doctor-telegram-botfather = Telegram’da @BotFather’a /mybots yaz, botu ve “Bot Settings” düğmesini seç: “Allow Groups?” da “Group Privacy” de açık olmalı; yeni bir botta öyledir. “Edit Commands” düğmesine dokunma; menüleri Tadım kendisi yazar.
+doctor-telegram-updates = Telegram güncellemeleri
+doctor-telegram-polling = Tadım kendisi sorar (polling); dışarıdan erişim gerekmez
+doctor-telegram-webhook = webhook; ters vekil sunucun { $address } adresine gelenleri Tadım’ın web sunucusuna iletmeli: bağlantı noktası { $port }, yol /telegram/…
+doctor-telegram-port = telegram.webhook tanımlı ama web.port 0: Her başlangıçta bağlantı noktası değişir, vekil sunucu bunu bilemez.
+doctor-telegram-port-next = config.toml içindeki web.port ayarına bir sayı yaz, örneğin 8420.
 doctor-frontends = Platformlar
 doctor-frontends-none = Discord, Telegram ve web; üçü de kapalı.
 doctor-frontends-next = DISCORD_TOKEN ya da TELEGRAM_TOKEN tanımla veya config.toml içinde web.enabled = true yap.

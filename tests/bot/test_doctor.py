@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
 
-from bot import doctor, pull
+from bot import cli, doctor, pull
 from bot.doctor import Finding, Mark
 from bot.settings import Settings, load
 from inference.tasks import all_tasks
@@ -323,15 +324,24 @@ def test_what_is_no_discord_token(token: str) -> None:
     assert doctor.check_discord(SecretStr(token)).mark is Mark.BAD
 
 
-def test_the_invitation_asks_for_no_more_than_is_used() -> None:
-    import discord
+def test_the_invitation_is_the_one_that_the_bot_itself_gives() -> None:
+    from bot.discord.client import PERMISSIONS, invitation
 
-    url = doctor.invitation(APPLICATION)
-    assert f"client_id={APPLICATION}" in url
-    assert "applications.commands" in url
-    value = int(url.partition("permissions=")[2].partition("&")[0])
-    assert value.bit_count() == len(doctor.DISCORD_PERMISSIONS)
-    assert not discord.Permissions(value).administrator
+    below = doctor.check_discord(SecretStr(DISCORD_TOKEN)).below
+    assert below == Message("doctor-discord-invite", url=invitation(APPLICATION))
+    asked = parse_qs(urlsplit(str(below.arguments["url"])).query)
+    assert asked["client_id"] == [str(APPLICATION)]
+    assert asked["permissions"] == [str(PERMISSIONS.value)]
+    assert "applications.commands" in asked["scope"][0]
+
+
+def test_without_discord_the_doctor_does_not_load_it() -> None:
+    script = (
+        "import sys; from bot import doctor; doctor.check_discord(None);"
+        "assert not {'discord', 'telegram'} & set(sys.modules)"
+    )
+    root = Path(doctor.__file__).resolve().parents[1]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=120)
 
 
 @pytest.mark.parametrize("token", ["", "123:abc", TELEGRAM_TOKEN[:-1], TELEGRAM_TOKEN + " "])
@@ -366,11 +376,59 @@ def test_no_token_is_ever_shown(
             assert secret not in printed
 
 
-def test_the_invitation_is_printed_in_one_piece(
-    settings: Settings, probe: dict[str, object], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("language", "hint"), [("en", "Leave “Edit Commands” alone"), ("tr", "dokunma")]
+)
+def test_what_is_to_be_clicked_is_printed_in_one_piece(
+    settings: Settings,
+    probe: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+    hint: str,
 ) -> None:
-    doctor.run(settings.model_copy(update={"discord_token": SecretStr(DISCORD_TOKEN)}))
-    assert doctor.invitation(APPLICATION) in capsys.readouterr().out
+    from bot.discord.client import invitation
+
+    tokens = {
+        "discord_token": SecretStr(DISCORD_TOKEN),
+        "telegram_token": SecretStr(TELEGRAM_TOKEN),
+    }
+    doctor.run(settings.model_copy(update={"language": language, **tokens}))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith(invitation(APPLICATION)) for line in lines)
+    assert any("@BotFather" in line and "Group Privacy" in line and hint in line for line in lines)
+
+
+# --- Telegram's updates --------------------------------------------------------------------------
+
+
+def test_how_telegram_s_updates_arrive(
+    settings: Settings, probe: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Telegram updates" not in by_subject(settings), "without a token there are none"
+    monkeypatch.setenv("TELEGRAM_TOKEN", TELEGRAM_TOKEN)
+    polling = by_subject(load())["Telegram updates"]
+    assert (polling.mark, polling.found) == (Mark.GOOD, Message("doctor-telegram-polling"))
+    monkeypatch.setenv("TADIM_TELEGRAM__WEBHOOK", "https://example.org/tadim/")
+    webhook = by_subject(load())["Telegram updates"]
+    assert webhook.mark is Mark.GOOD
+    for language in LANGUAGES:
+        said = words(language)(webhook.found)
+        assert "https://example.org/tadim/telegram/…" in said
+        assert " 8420" in said
+    monkeypatch.setenv("TADIM_WEB__PORT", "0")
+    lost = by_subject(load())["Telegram updates"]
+    assert lost.mark is Mark.BAD
+    assert "web.port" in words("en")(lost.next_step)
+
+
+def test_the_doctor_names_a_webhook_that_telegram_cannot_call(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TADIM_TELEGRAM__WEBHOOK", "https://bot.example.org:8420")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor"])
+    assert ended.value.code not in (0, None)
+    assert "TADIM_TELEGRAM__WEBHOOK" in capsys.readouterr().err + str(ended.value.code)
 
 
 # --- pull ----------------------------------------------------------------------------------------

@@ -35,9 +35,8 @@ def test_the_shipped_file_holds_every_key_with_its_default() -> None:
         else:
             field = "data_folder_setting" if key == "data_folder" else key
             assert value == getattr(defaults, field), key
-    sections = {"web", "inference", "store", "weights"}
-    plain = {"language", "data_folder", "log_level", "log_format", "source"}
-    assert set(shipped) == sections | plain
+    keys = set(Settings.model_fields) - {"discord_token", "telegram_token", "web_token"}
+    assert set(shipped) == (keys - {"data_folder_setting"}) | {"data_folder"}
 
 
 def test_every_key_of_the_shipped_file_has_its_reason() -> None:
@@ -157,6 +156,49 @@ def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TADIM_WEB__PROXIES", '["proxy.example"]')
     [mistake] = mistakes()
     assert "use an IP address or a network" in mistake
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("", ""),
+        ("https://bot.example.org", "https://bot.example.org"),
+        ("https://bot.example.org:8443/", "https://bot.example.org:8443"),
+        ("https://example.org/tadim/", "https://example.org/tadim"),
+    ],
+)
+def test_a_webhook_s_address(monkeypatch: pytest.MonkeyPatch, address: str, kept: str) -> None:
+    monkeypatch.setenv("TADIM_TELEGRAM__WEBHOOK", address)
+    assert load().telegram.webhook == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("bot.example.org", "http://bot.example.org", "https://", "https://localhost"),
+        *("https://bot.example.org:8420", "https://bot.example.org:port", "https://[::1"),
+        *(
+            "https://bot.example.org?a=1",
+            "https://bot.example.org#a",
+            "https://a:b@bot.example.org",
+        ),
+        *("https://bot.example.org/a b", "https://böt.example.org", "ftp://bot.example.org"),
+    ],
+)
+def test_what_telegram_could_not_call(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("TADIM_TELEGRAM__WEBHOOK", address)
+    [mistake] = mistakes()
+    assert mistake.startswith("TADIM_TELEGRAM__WEBHOOK: Value error, use an https address")
+    assert mistake.endswith("port 443, 80, 88 or 8443")
+
+
+def test_a_webhook_needs_the_web_server(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clean / "config.toml").write_text('[telegram]\nwebhook = "https://bot.example.org"\n')
+    assert load().web.enabled
+    monkeypatch.setenv("TADIM_WEB__ENABLED", "false")
+    [mistake] = mistakes()
+    assert mistake.startswith("telegram.webhook: ")
+    assert "web.enabled" in mistake
 
 
 def test_log_lines_for_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:

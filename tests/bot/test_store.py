@@ -19,11 +19,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 import bot.store.store as store_module
 from bot.store import Store, StoreError
@@ -76,7 +77,7 @@ def request_of(user: str = ADA, command: str = "detect", chat: str = ROOM) -> Re
 
 def test_it_is_the_memory_that_handlers_are_promised() -> None:
     promised = {name: f for name, f in vars(Memory).items() if inspect.iscoroutinefunction(f)}
-    assert len(promised) == 10
+    assert len(promised) == 14
     for kind in (Store, FakeMemory):
         for name, function in promised.items():
             assert inspect.signature(getattr(kind, name)) == inspect.signature(function), name
@@ -97,10 +98,105 @@ async def test_languages_are_kept_per_person_and_per_chat(store: Store) -> None:
     assert await store.chat_language(ROOM) == "en"
 
 
+async def test_the_first_chat_that_has_a_language_decides(store: Store) -> None:
+    await store.set_chat_language("discord:guild:1", "tr")
+    await store.set_chat_language(ROOM, "en")
+    assert await store.chat_language(ROOM, "discord:guild:1") == "en"
+    assert await store.chat_language("discord:guild:1", ROOM) == "tr"
+    assert await store.chat_language("discord:other", "discord:guild:1") == "tr"
+    assert await store.chat_language("discord:other", "") is None
+    assert await store.chat_language() is None
+
+
 async def test_running_a_command_does_not_unset_the_language(store: Store) -> None:
     await store.set_language(ADA, "en")
     await store.begin(request_of(ADA))
     assert await store.language(ADA) == "en"
+
+
+# --- channels ------------------------------------------------------------------------------------
+
+SERVER, OTHER_SERVER = "discord:guild:1", "discord:guild:2"
+
+
+async def test_a_rooms_list_of_channels(store: Store, url: str) -> None:
+    assert await store.channels(SERVER) == {}
+    await store.allow_channel(SERVER, "discord:11", "yapay-zekâ")
+    await store.allow_channel(SERVER, "discord:12", "bots")
+    await store.allow_channel(OTHER_SERVER, "discord:21", "general")
+    assert await store.channels(SERVER) == {"discord:12": "bots", "discord:11": "yapay-zekâ"}
+    assert list(await store.channels(SERVER)) == ["discord:12", "discord:11"], "by name"
+    await store.allow_channel(SERVER, "discord:11", "ai")
+    assert list((await store.channels(SERVER)).values()) == ["ai", "bots"]
+    await store.remove_channel(SERVER, "discord:12")
+    await store.remove_channel(SERVER, "discord:21")  # another room's
+    assert await store.channels(SERVER) == {"discord:11": "ai"}
+    await store.allow_everywhere(OTHER_SERVER)
+    assert await store.channels(OTHER_SERVER) == {}
+
+    again = await Store.open(url)  # what is remembered is what was written
+    assert await again.channels(SERVER) == {"discord:11": "ai"}
+    assert await again.channels(OTHER_SERVER) == {}
+    await again.close()
+
+
+async def test_a_list_is_read_once_until_it_changes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    @event.listens_for(store._engine.sync_engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        read.extend(re.findall(r"SELECT .* FROM channels", statement.replace("\n", " ")))
+
+    for _ in range(200):
+        assert await store.channels(SERVER) == {}
+    assert len(read) == 1
+    await store.allow_channel(SERVER, "discord:11", "bots")
+    for _ in range(200):
+        assert await store.channels(SERVER) == {"discord:11": "bots"}
+    assert len(read) == 2
+
+    monkeypatch.setattr(store_module, "_ROOMS_KNOWN", 3)
+    for room in range(10):
+        await store.channels(f"discord:guild:{room}")
+    assert len(store._channels) == 3
+
+
+async def test_what_was_read_before_a_change_is_not_remembered(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that began before a writer and ends after it holds what is no longer true."""
+    engine, has_read, may_end = store._engine, asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        """The engine, whose next transaction is long in ending."""
+
+        @contextlib.asynccontextmanager
+        async def begin(self) -> AsyncIterator[Any]:
+            async with engine.begin() as connection:
+                yield connection
+            has_read.set()
+            await may_end.wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_engine", Slow())
+        reader = asyncio.create_task(store.channels(SERVER))
+        await has_read.wait()
+    await store.allow_channel(SERVER, "discord:11", "bots")
+    may_end.set()
+    assert await reader == {}, "as it was when it was read"
+    assert await store.channels(SERVER) == {"discord:11": "bots"}
+
+
+async def test_a_servers_list_and_language_stay_when_somebody_is_forgotten(store: Store) -> None:
+    await store.begin(request_of(ADA, chat="discord:11"))
+    await store.allow_channel(SERVER, "discord:11", "bots")
+    await store.set_chat_language(SERVER, "tr")
+    await store.forget(ADA)
+    await store.prune()
+    assert await store.channels(SERVER) == {"discord:11": "bots"}
+    assert await store.chat_language(SERVER) == "tr"
 
 
 # --- buttons -------------------------------------------------------------------------------------
@@ -399,6 +495,22 @@ async def test_opening_again_changes_nothing(url: str) -> None:
         await store.close()
 
 
+async def test_a_database_of_before_the_lists_of_channels_gets_them(url: str) -> None:
+    store = await Store.open(url)
+    await store.set_language(ADA, "tr")
+    await store.close()
+    engine = make_engine(parse_url(url))
+    async with engine.begin() as db:  # as the first revision left it
+        await db.execute(text("DROP TABLE channels"))
+        await db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    await engine.dispose()
+    store = await Store.open(url)
+    await store.allow_channel(SERVER, "discord:11", "bots")
+    assert await store.channels(SERVER) == {"discord:11": "bots"}
+    assert await store.language(ADA) == "tr"
+    await store.close()
+
+
 async def test_a_database_newer_than_the_program_is_refused(url: str) -> None:
     store = await Store.open(url)
     await store.set_language(ADA, "tr")
@@ -412,7 +524,7 @@ async def test_a_database_newer_than_the_program_is_refused(url: str) -> None:
         assert (await db.execute(text("SELECT version_num FROM alembic_version"))).all() == [
             ("9999",)
         ]
-        await db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        await db.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     await engine.dispose()
     store = await Store.open(url)
     assert await store.language(ADA) == "tr"

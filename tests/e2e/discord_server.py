@@ -22,6 +22,7 @@ import discord
 import discord.http
 from aiohttp import BodyPartReader, WSMsgType, web
 
+from tests.e2e.discord_limits import Limits
 from tests.e2e.discord_world import (
     REQUEST_LIMIT,
     TOKEN,
@@ -32,6 +33,7 @@ from tests.e2e.discord_world import (
     Upload,
     World,
     snowflake,
+    too_many,
 )
 
 HEARTBEAT = 41_250  # milliseconds, as Discord's
@@ -107,6 +109,7 @@ class Rest:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._limits = Limits()
         self._closed_until: dict[str, float] = {}  # routes that answered 429, by name
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -117,6 +120,12 @@ class Rest:
         name, match, with_token = route
         body, files = await _read(request)
         self._world.requests.append((name, body))
+        arguments = _arguments(match)
+        verdict = self._limits.take(name, arguments, with_token)
+        if verdict.wait:
+            self._world.too_many.append(f"{name}: {verdict.bucket}")
+            limited = too_many(verdict.wait, everywhere=verdict.bucket == "global")
+            return _json(429, limited.body, verdict.headers)
         if time.monotonic() < self._closed_until.get(name, 0.0):
             self._world.violation(f"{name}: asked again before Retry-After was over")
         fault = self._world.faults[name].popleft() if self._world.faults[name] else None
@@ -126,16 +135,18 @@ class Rest:
             return _failed(request, fault)
         try:
             self._check_token(request, with_token)
-            result = getattr(self, name)(body, files, **_arguments(match))
+            result = getattr(self, name)(body, files, **arguments)
         except Refusal as refusal:
             if refusal.body["code"] == 50035:
                 self._world.violation(f"{name}: {refusal.body}")
-            return _json(refusal.status, refusal.body)
+            return _json(refusal.status, refusal.body, verdict.headers)
         finally:
             self._world.changed()
         if fault is not None:
             return _failed(request, fault)
-        return web.Response(status=204) if result is None else _json(200, result)
+        if result is None:
+            return web.Response(status=204, headers=verdict.headers)
+        return _json(200, result, verdict.headers)
 
     def _route(self, request: web.Request) -> tuple[str, re.Match[str], bool] | None:
         for name, method, pattern, with_token in _ROUTES:

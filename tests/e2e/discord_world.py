@@ -73,8 +73,8 @@ class Fault:
     done: bool = False
 
 
-def too_many(seconds: float) -> Fault:
-    body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+def too_many(seconds: float, *, everywhere: bool = False) -> Fault:
+    body = {"message": "You are being rate limited.", "retry_after": seconds, "global": everywhere}
     # Only answers that came by way of Discord's proxy carry Via; the library looks for it.
     return Fault(429, body, {"Retry-After": str(seconds), "Via": "1.1 google"})
 
@@ -147,6 +147,7 @@ class Message:
     edits: int = 0
     deleted: bool = False
     history: list[str] = field(default_factory=list)  # its contents, oldest first
+    changed: float = field(default_factory=time.monotonic)  # when it was posted or edited last
 
     @property
     def ephemeral(self) -> bool:
@@ -170,6 +171,7 @@ class Interaction:
     dispatched: float = field(default_factory=time.monotonic)
     source: Message | None = None
     response: int | None = None  # the type of the first response
+    acknowledged: float | None = None  # when that came
     original: Message | None = None
     form: Json | None = None
     choices: list[Json] | None = None
@@ -209,12 +211,15 @@ class World:
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.requests: list[tuple[str, Json]] = []  # names of routes with what was sent
         self.violations: list[str] = []
+        self.too_many: list[str] = []  # the 429s that the bot provoked: "route: bucket"
         self.dispatch: Callable[[str, Json], None] = lambda event, data: None
         self._changed = asyncio.Event()
 
     def check(self) -> None:
         """Raise what the bot did that Discord does not allow, or that we do not."""
         assert not self.violations, "\n".join(self.violations)
+        # The first one of a route may be how the bot learns of its limit.
+        assert len(self.too_many) <= 1, f"429s: {self.too_many}"
 
     def violation(self, what: str) -> None:
         self.violations.append(what)
@@ -420,6 +425,7 @@ class World:
                     f"type {kind} does not answer an interaction of type {interaction.kind}"
                 )
         interaction.response = kind
+        interaction.acknowledged = time.monotonic()
 
     def interaction(self, application: int, token: str) -> Interaction:
         """The interaction whose token was used as a webhook's."""
@@ -460,6 +466,7 @@ class World:
         message.content, message.uploads, message.components = content, uploads, components
         message.flags &= ~LOADING
         message.edits += 1
+        message.changed = time.monotonic()
         message.history.append(content)
         return message
 

@@ -6,6 +6,9 @@ does not nest, a button with too many bytes or more messages than the limits all
 which `check()` raises. `serve()` puts it behind HTTP for the real client; `WorldRequest` plugs it
 into the client without a network.
 
+Updates are polled for, or brought to a webhook where the bot set one: then `proxy` is the
+operator's reverse proxy, which ends TLS and leads to the program.
+
 Faults are answers put in line: `world.faults["sendMessage"].append(too_many(3))`.
 """
 
@@ -15,16 +18,17 @@ import asyncio
 import html
 import io
 import json
+import math
 import re
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from aiohttp import web
+from aiohttp import ClientError, ClientSession, web
 from PIL import Image
 from telegram.request import BaseRequest, RequestData
 
@@ -40,8 +44,16 @@ _CAPTION = {"caption": str, "parse_mode": str}
 METHODS: dict[str, dict[str, type]] = {
     "getMe": {},
     "deleteWebhook": {"drop_pending_updates": bool},
+    "setWebhook": {
+        "url!": str,
+        "allowed_updates": list,
+        "max_connections": int,
+        "secret_token": str,
+    },
+    "getWebhookInfo": {},
     "getUpdates": {"offset": int, "timeout": int, "limit": int, "allowed_updates": list},
     "getFile": {"file_id!": str},
+    "getChatMember": {"chat_id!": int, "user_id!": int},
     "sendMessage": {**_SEND, "text!": str, "parse_mode": str, "link_preview_options": dict},
     "sendPhoto": {**_SEND, **_CAPTION, "photo!": bytes},
     "sendAnimation": {**_SEND, **_CAPTION, "animation!": bytes},
@@ -56,11 +68,27 @@ METHODS: dict[str, dict[str, type]] = {
         "link_preview_options": dict,
     },
     "deleteMessage": {"chat_id!": int, "message_id!": int},
+    "deleteMessages": {"chat_id!": int, "message_ids!": list},
+    "sendChatAction": {"chat_id!": int, "action!": str, "message_thread_id": int},
+    "sendMessageDraft": {
+        "chat_id!": int,
+        "draft_id!": int,
+        "text": str,
+        "parse_mode": str,
+        "message_thread_id": int,
+    },
     "answerCallbackQuery": {"callback_query_id!": str, "text": str, "show_alert": bool},
-    "setMyCommands": {"commands!": list, "language_code": str},
+    "setMyCommands": {"commands!": list, "scope": dict, "language_code": str},
+    "deleteMyCommands": {"scope": dict, "language_code": str},
     "setMyDescription": {"description": str, "language_code": str},
     "setMyShortDescription": {"short_description": str, "language_code": str},
 }
+
+
+ACTIONS = {"typing", "upload_photo", "upload_video", "upload_document"}  # those we may need
+DRAFT_SECONDS = 30.0  # how long a draft is shown after its last change
+DELETABLE_SECONDS = 48 * 3600.0
+SCOPES = {"default", "all_private_chats", "all_group_chats", "all_chat_administrators"}
 
 
 class Refusal(Exception):
@@ -118,6 +146,8 @@ class Shown:
     edits: int = 0
     deleted: bool = False
     sent_html: str = ""
+    sent: float = 0.0  # when, by the world's clock
+    edited: float = 0.0
 
     @property
     def buttons(self) -> list[Json]:
@@ -128,18 +158,37 @@ class Shown:
 
 
 @dataclass
+class Draft:
+    """A text that the bot is writing, as a reader saw it at one time."""
+
+    id: int
+    chat: int
+    text: str
+    html: str
+    sent: float
+    thread: int | None = None
+
+
+@dataclass
 class World:
     """Telegram, seen from one bot. Times are of `clock`, in seconds."""
 
     clock: Callable[[], float] = time.monotonic
     calls: list[Call] = field(default_factory=list)
     messages: list[Shown] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)  # all that were ever shown
     violations: list[str] = field(default_factory=list)
+    refuses_floods: bool = False  # answers 429 to them, as the real one; else they are violations
+    too_many: list[str] = field(default_factory=list)  # the 429s that the bot provoked
     faults: dict[str, deque[Refusal | Exception]] = field(
         default_factory=lambda: defaultdict(deque)
     )
     answered_presses: dict[str, Json] = field(default_factory=dict)
-    menus: dict[str, list[Json]] = field(default_factory=dict)
+    menus: dict[tuple[str, str], list[Json]] = field(default_factory=dict)  # by scope, language
+    webhook: Json = field(default_factory=dict)  # what the bot set, empty while it polls
+    proxy: str = ""  # where the webhook's host name leads: an address of the program's web server
+    deliveries: list[int] = field(default_factory=list)  # how the webhook answered, or 0
+    members: dict[tuple[int, int], str] = field(default_factory=dict)  # status by chat and person
     blocked: set[int] = field(default_factory=set)  # chats that the bot may not write to
 
     def __post_init__(self) -> None:
@@ -149,6 +198,8 @@ class World:
         self._files: dict[str, bytes] = {}
         self._last_update = 1000
         self._last_message = 0
+        self._last_album = 0
+        self._written: dict[tuple[int, int], Json] = {}  # what people wrote, by chat and id
         self._sent_at: dict[int, deque[float]] = defaultdict(deque)
         self._changed = asyncio.Condition()
         self._poll = 0
@@ -171,21 +222,66 @@ class World:
         self, who: Person, picture: bytes, caption: str | None = None, **more: Any
     ) -> Json:
         """A photo, with sizes as Telegram makes them."""
+        message = self._photo(who, picture, caption, **more)
+        await self._push("message", message)
+        return message
+
+    async def shows_album(
+        self,
+        who: Person,
+        pictures: Sequence[bytes],
+        captions: Mapping[int, str],
+        arriving: Sequence[int] = (),
+        **more: Any,
+    ) -> list[Json]:
+        """Photos in one album; `arriving` is the order of their updates, if it is another."""
+        self._last_album += 1
+        group = {"media_group_id": f"album{self._last_album}"}
+        messages = [
+            self._photo(who, picture, captions.get(number), **group, **more)
+            for number, picture in enumerate(pictures)
+        ]
+        for number in arriving or range(len(messages)):
+            await self._push("message", messages[number])
+        return messages
+
+    async def hands(
+        self,
+        who: Person,
+        data: bytes,
+        name: str = "text.txt",
+        caption: str | None = None,
+        mime_type: str = "text/plain",
+        **more: Any,
+    ) -> Json:
+        """A document."""
+        file_id = self.store(data)
+        facts = {"file_name": name, "mime_type": mime_type, "file_size": len(data)}
+        document = {"file_id": file_id, "file_unique_id": "u" + file_id, **facts}
+        return await self.says(who, caption=caption, document=document, **more)
+
+    async def edits(self, message: Json, **content: Any) -> Json:
+        """Edit a message of somebody's; keys of `Message` in `content`."""
+        edited = {**message, "edit_date": 1_790_000_060, **content}
+        await self._push("edited_message", edited)
+        return edited
+
+    def _photo(self, who: Person, picture: bytes, caption: str | None, **more: Any) -> Json:
         small, large = self.store(picture[: len(picture) // 2]), self.store(picture)
         sizes = [
             {"file_id": small, "file_unique_id": "s" + small, "width": 90, "height": 60},
             {"file_id": large, "file_unique_id": "u" + large, "width": 1280, "height": 853},
         ]
         sizes[0]["file_size"], sizes[1]["file_size"] = len(picture) // 2, len(picture)
-        message = self._message(who, photo=sizes, caption=caption, **more)
-        await self._push("message", message)
-        return message
+        return self._message(who, photo=sizes, caption=caption, **more)
 
     async def presses_button(self, who: Person, shown: Shown, label: str) -> str:
         """Press a button under a message of the bot; gives the query's id."""
         query = f"press{len(self.presses) + 1}"
         self.presses[query] = shown.id
         message = self._json(shown) | {"chat": who.chat_json(shown.chat)}
+        if answered := self._written.get((shown.chat, shown.reply_to or 0)):
+            message["reply_to_message"] = answered
         data = {
             "id": query,
             "from": who.json(),
@@ -216,6 +312,7 @@ class World:
         if match := re.match(r"/[A-Za-z0-9_]{1,32}(@\w+)?(?!\w)", text):
             entity = {"type": "bot_command", "offset": 0, "length": len(match[0])}
             message["entities"] = [entity]
+        self._written[message["chat"]["id"], self._last_message] = message
         return message
 
     async def _push(self, kind: str, body: Json) -> None:
@@ -237,6 +334,14 @@ class World:
 
     def visible(self, chat: int) -> list[Shown]:
         return [shown for shown in self.messages if shown.chat == chat and not shown.deleted]
+
+    def draft(self, chat: int) -> Draft | None:
+        """The draft that a chat shows: a message takes its place, and so does time."""
+        newest = next((draft for draft in reversed(self.drafts) if draft.chat == chat), None)
+        if newest is None or self.clock() - newest.sent > DRAFT_SECONDS:
+            return None
+        later = any(shown.chat == chat and shown.sent >= newest.sent for shown in self.messages)
+        return None if later else newest
 
     async def until(
         self, condition: Callable[[], Any], what: str = "something", patience: float = 20
@@ -334,7 +439,66 @@ class World:
         return {**BOT, "can_join_groups": True, "can_read_all_group_messages": False}
 
     async def _delete_webhook(self, drop_pending_updates: bool = False) -> bool:
+        if drop_pending_updates:
+            raise self._violated("deleteWebhook: people's messages are thrown away")
+        self.webhook = {}
         return True
+
+    async def _set_webhook(self, url: str, secret_token: str = "", **more: Any) -> bool:
+        parts = urlsplit(url)
+        if parts.scheme != "https":
+            raise bad("bad webhook: An HTTPS URL must be provided for webhook")
+        if (parts.port or 443) not in (80, 88, 443, 8443):
+            raise bad("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
+        if not re.fullmatch(r"[\w-]{16,256}", secret_token, re.ASCII):
+            raise self._violated("setWebhook: no secret, or one that is easily guessed")
+        if not 1 <= more.get("max_connections", 40) <= 100:
+            raise self._violated("setWebhook: max_connections")
+        self.webhook = {"url": url, "secret_token": secret_token, **more}
+        return True
+
+    async def _get_webhook_info(self) -> Json:
+        info: Json = {
+            "url": self.webhook.get("url", ""),
+            "has_custom_certificate": False,
+            "pending_update_count": len(self._updates),
+        }
+        if failed := [status for status in self.deliveries if status != 200]:
+            info["last_error_date"] = 1_790_000_000 + len(failed)
+            info["last_error_message"] = f"Wrong response from the webhook: {failed[-1]}"
+        return info
+
+    async def deliver(self) -> None:
+        """Bring updates to the webhook, each again and again until it is answered with 200."""
+        async with ClientSession() as session:
+            while True:
+                async with self._changed:
+                    while not (self.webhook and (self._repeats or self._updates)):
+                        await self._changed.wait()
+                line = self._repeats or self._updates
+                update = line[0]
+                if set(update) & set(self.webhook["allowed_updates"]):
+                    self.deliveries.append(await self._bring(session, update))
+                    if self.deliveries[-1] != 200:
+                        await asyncio.sleep(0.05)
+                        continue
+                line.remove(update)
+                await self._notify()
+
+    async def _bring(self, session: ClientSession, update: Json) -> int:
+        """Post an update to the webhook; the status, 0 where nobody listens."""
+        address = urlsplit(self.webhook["url"])
+        headers = {
+            "Host": address.netloc,
+            "X-Forwarded-For": "149.154.167.220",
+            "X-Telegram-Bot-Api-Secret-Token": self.webhook["secret_token"],
+        }
+        try:
+            posted = session.post(f"{self.proxy}{address.path}", json=update, headers=headers)
+            async with posted as answer:
+                return answer.status
+        except ClientError:
+            return 0
 
     async def _get_updates(
         self,
@@ -343,6 +507,9 @@ class World:
         limit: int = 100,
         allowed_updates: list[str] | None = None,
     ) -> list[Json]:
+        if self.webhook:
+            reason = "can't use getUpdates method while webhook is active"
+            raise Refusal(409, f"Conflict: {reason}; use deleteWebhook to delete the webhook first")
         self._poll += 1
         poll = self._poll
         self._updates = [update for update in self._updates if update["update_id"] >= offset]
@@ -355,6 +522,21 @@ class World:
         repeats, self._repeats = self._repeats, []
         allowed = set(allowed_updates or ["message", "callback_query"])
         return [update for update in repeats + self._updates if set(update) & allowed][:limit]
+
+    async def _get_chat_member(self, chat_id: int, user_id: int) -> Json:
+        if (status := self.members.get((chat_id, user_id))) is None:
+            raise bad("PARTICIPANT_ID_INVALID")
+        user = {"id": user_id, "is_bot": False, "first_name": "Somebody"}
+        member: Json = {"status": status, "user": user}
+        if status == "creator":
+            member["is_anonymous"] = False
+        if status == "administrator":
+            rights = "can_be_edited is_anonymous can_manage_chat can_delete_messages "
+            rights += "can_manage_video_chats can_restrict_members can_promote_members "
+            rights += "can_change_info can_invite_users can_post_stories can_edit_stories "
+            rights += "can_delete_stories"
+            member |= dict.fromkeys(rights.split(), False)
+        return member
 
     async def _get_file(self, file_id: str) -> Json:
         if file_id not in self._files:
@@ -428,10 +610,53 @@ class World:
         self._pay(chat_id)
         shown.text, shown.sent_html, shown.markup = plain, text, reply_markup
         shown.edits += 1
+        shown.edited = self.clock()
         return self._json(shown)
 
     async def _delete_message(self, chat_id: int, message_id: int) -> bool:
-        self._own(chat_id, message_id, "delete").deleted = True
+        shown = self._own(chat_id, message_id, "delete")
+        if self.clock() - shown.sent > DELETABLE_SECONDS:
+            raise bad("message can't be deleted for everyone")
+        shown.deleted = True
+        return True
+
+    async def _delete_messages(self, chat_id: int, message_ids: list[int]) -> bool:
+        if not 1 <= len(message_ids) <= 100:
+            raise self._violated(f"deleteMessages: {len(message_ids)} messages")
+        found = [shown for shown in self.visible(chat_id) if shown.id in message_ids]
+        if any(self.clock() - shown.sent > DELETABLE_SECONDS for shown in found):
+            raise bad("message can't be deleted for everyone")
+        for shown in found:  # the others are passed over
+            shown.deleted = True
+        return True
+
+    async def _send_chat_action(
+        self, chat_id: int, action: str, message_thread_id: int | None = None
+    ) -> bool:
+        if action not in ACTIONS:
+            raise self._violated(f"sendChatAction: {action}")
+        self._check_chat(chat_id)
+        # Telegram does not say whether these count. We assume that they do, as messages do.
+        self._pay(chat_id)
+        return True
+
+    async def _send_message_draft(
+        self,
+        chat_id: int,
+        draft_id: int,
+        text: str = "",
+        parse_mode: str | None = None,
+        message_thread_id: int | None = None,
+    ) -> bool:
+        self._check_chat(chat_id)
+        if chat_id < 0:
+            raise self._violated("sendMessageDraft: drafts are for private chats")
+        if draft_id == 0:
+            raise self._violated("sendMessageDraft: draft_id must not be zero")
+        plain = self._read_text(text, parse_mode, 4096)
+        self._pay(chat_id)  # as an edit; Telegram does not say
+        draft = Draft(draft_id, chat_id, plain, text, self.clock(), message_thread_id)
+        self.drafts.append(draft)
         return True
 
     async def _answer_callback_query(
@@ -444,16 +669,36 @@ class World:
         self.answered_presses[callback_query_id] = {"text": text, "alert": show_alert}
         return True
 
-    async def _set_my_commands(self, commands: list[Json], language_code: str = "") -> bool:
+    async def _set_my_commands(
+        self, commands: list[Json], scope: Json | None = None, language_code: str = ""
+    ) -> bool:
         for command in commands:
             if not re.fullmatch("[a-z0-9_]{1,32}", command["command"]):
                 raise self._violated(f"setMyCommands: {command['command']}")
             if not 1 <= len(command["description"]) <= 256:
                 raise self._violated(f"setMyCommands: description of {command['command']}")
-        if not 1 <= len(commands) <= 100 or len(language_code) not in (0, 2):
-            raise self._violated("setMyCommands")
-        self.menus[language_code] = commands
+        if not 1 <= len(commands) <= 100 or len(json.dumps(commands, ensure_ascii=False)) > 7000:
+            raise bad("BOT_COMMANDS_TOO_MUCH")
+        self.menus[self._menu_key(scope, language_code)] = commands
         return True
+
+    async def _delete_my_commands(self, scope: Json | None = None, language_code: str = "") -> bool:
+        self.menus.pop(self._menu_key(scope, language_code), None)
+        return True
+
+    def _menu_key(self, scope: Json | None, language: str) -> tuple[str, str]:
+        kind = (scope or {"type": "default"})["type"]
+        if kind not in SCOPES or len(language) not in (0, 2):
+            raise self._violated(f"a menu of {scope} in {language!r}")
+        return kind, language
+
+    def menu(self, language: str, *scopes: str) -> list[str]:
+        """The commands that somebody is shown: of the first scope that has a menu for them."""
+        for scope in (*scopes, "default"):
+            for code in (language, ""):
+                if (scope, code) in self.menus:
+                    return [entry["command"] for entry in self.menus[scope, code]]
+        return []
 
     async def _set_my_description(self, description: str = "", language_code: str = "") -> bool:
         if len(description) > 512:
@@ -478,10 +723,7 @@ class World:
         reply_markup: Json | None = None,
         **content: Any,
     ) -> Json:
-        if chat_id in self.blocked:
-            raise Refusal(403, "Forbidden: bot was blocked by the user")
-        if chat_id not in self.known_chats:
-            raise bad("chat not found")
+        self._check_chat(chat_id)
         self._check_markup(reply_markup)
         reply = reply_parameters or {}
         if set(reply) - {"message_id", "allow_sending_without_reply"}:
@@ -490,7 +732,7 @@ class World:
         self._last_message += 1
         shown = Shown(self._last_message, chat_id, kind, **content)
         shown.reply_to, shown.thread = reply.get("message_id"), message_thread_id
-        shown.markup = reply_markup
+        shown.markup, shown.sent = reply_markup, self.clock()
         self.messages.append(shown)
         return self._json(shown)
 
@@ -507,6 +749,12 @@ class World:
         plain = self._read_text(caption, parse_mode, 1024) if caption else ""
         data, name = upload.data, upload.name
         return self._post(kind, text=plain, sent_html=caption, data=data, name=name, **where)
+
+    def _check_chat(self, chat: int) -> None:
+        if chat in self.blocked:
+            raise Refusal(403, "Forbidden: bot was blocked by the user")
+        if chat not in self.known_chats:
+            raise bad("chat not found")
 
     def _own(self, chat: int, message: int, purpose: str) -> Shown:
         for shown in self.visible(chat):
@@ -564,13 +812,19 @@ class World:
         few at once.
         """
         now = self.clock()
-        for key, span, most in ((0, 1.0, 30), (chat, 60.0, 20) if chat < 0 else (chat, 6.0, 9)):
+        budgets = ((0, 1.0, 30), (chat, 60.0, 20) if chat < 0 else (chat, 6.0, 9))
+        for key, span, most in budgets:
             sent = self._sent_at[key]
             while sent and sent[0] <= now - span:
                 sent.popleft()
             if len(sent) >= most:
-                raise self._violated(f"flood: {most + 1} messages in {span:g} s to {key or 'all'}")
-            sent.append(now)
+                flood = f"flood: {most + 1} messages in {span:g} s to {key or 'all'}"
+                if not self.refuses_floods:
+                    raise self._violated(flood)
+                self.too_many.append(flood)
+                raise too_many(math.ceil(sent[0] + span - now))
+        for key, _, _ in budgets:
+            self._sent_at[key].append(now)
 
     def _json(self, shown: Shown) -> Json:
         message: Json = {
@@ -585,6 +839,8 @@ class World:
             file_id = self.store(shown.data)
             size = {"file_id": file_id, "file_unique_id": "u", "width": 640, "height": 480}
             message["photo"] = [size]
+        if shown.buttons:
+            message["reply_markup"] = shown.markup
         if shown.thread:
             message |= {"message_thread_id": shown.thread, "is_topic_message": True}
         return message
@@ -650,7 +906,7 @@ def _units(text: str) -> int:
 
 @asynccontextmanager
 async def serve(world: World) -> AsyncIterator[str]:
-    """The world behind HTTP on loopback; gives the base address."""
+    """The world behind HTTP on loopback, bringing updates; gives the base address."""
 
     async def method(request: web.Request) -> web.Response:
         if request.match_info["token"] != TOKEN:
@@ -690,10 +946,14 @@ async def serve(world: World) -> AsyncIterator[str]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
+    delivering = asyncio.create_task(world.deliver())
     try:
         port = runner.addresses[0][1]
         yield f"http://127.0.0.1:{port}"
     finally:
+        delivering.cancel()
+        with suppress(asyncio.CancelledError):
+            await delivering
         await runner.cleanup()
 
 
@@ -736,6 +996,7 @@ class WorldRequest(BaseRequest):
 __all__ = [
     "BOT",
     "TOKEN",
+    "Draft",
     "Dropped",
     "ErrorPage",
     "Person",

@@ -1,4 +1,4 @@
-"""/cancel: one's own runs, and nobody else's."""
+"""/cancel: one's own runs; others' for those who look after the room."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from handlers.kit import Message, Reply, Say
-from tests.fakes import FakePlatform, services
+from handlers.kit import Message, Reply, Say, runner
+from handlers.kit.request import Album
+from inference.jobs import Started
+from tests.fakes import FakePlatform, photo, picture, scripted, services
 from tests.handlers.under_way import begin, replace_commands
 
 
@@ -64,9 +66,92 @@ async def test_a_strangers_run_is_left_alone_kindly(platform: FakePlatform) -> N
     stranger = FakePlatform(platform.services, user="fake:bob")
     run = await begin(stranger, "gpt")
     reply = await platform.ask("cancel", run=run.id)
-    assert platform.read(reply, "en") == "Somebody else started this, so only they can cancel it."
-    assert platform.read(reply, "tr") == "Bunu başkası başlatmış; yalnızca başlatan iptal edebilir."
+    assert platform.read(reply, "en") == (
+        "Somebody else started this; only they or a moderator can cancel it."
+    )
+    assert platform.read(reply, "tr") == (
+        "Bunu başkası başlatmış; yalnızca başlatan ya da bir moderatör iptal edebilir."
+    )
+    assert reply.private
     assert run.final is None
+
+
+async def test_whose_it_is_is_told_in_the_same_room_only(platform: FakePlatform) -> None:
+    name = "Bob \u202e\U0001f475" + "b" * 100
+    near = FakePlatform(platform.services, user="fake:bob", about={"user_name": name})
+    far = FakePlatform(
+        platform.services, user="fake:bob", chat="fake:far", about={"user_name": name}
+    )
+    reply = await platform.ask("cancel", run=(await begin(near, "gpt")).id)
+    shown = "Bob \N{REPLACEMENT CHARACTER}\U0001f475" + "b" * 34
+    assert platform.read(reply, "en") == (
+        f"{shown} started this; only they or a moderator can cancel it."
+    )
+    assert platform.read(reply, "tr").startswith(f"Bunu başlatan: {shown}. Yalnızca başlatan ")
+    reply = await platform.ask("cancel", run=(await begin(far, "gpt")).id)
+    assert platform.read(reply).startswith("Somebody else started this;")
+
+
+# --- moderators -----------------------------------------------------------------------------------
+
+
+async def test_a_moderator_cancels_a_run_of_the_room_and_its_owner_reads_who_did(
+    platform: FakePlatform,
+) -> None:
+    server = {"share": "fake:server"}
+    ada = FakePlatform(platform.services, moderates=True, about=server)
+    bob = FakePlatform(platform.services, user="fake:bob", chat="fake:next door", about=server)
+    own, run, other = await begin(ada, "gpt"), await begin(bob, "gpt"), await begin(bob, "detect")
+    reply = await ada.ask("cancel", run=run.id)
+    assert ada.read(reply, "en") == "Cancelled: /gpt."
+    told = await run.result()
+    assert bob.read(told, "en") == "A moderator cancelled this."
+    assert bob.read(told, "tr") == "Bunu bir moderatör iptal etti."
+    assert (told.error, told.retry, told.private) == (True, True, True)
+    assert own.final is None
+    assert other.final is None
+    await ada.ask("cancel")
+    assert cancelled(await own.result()), "one's own is simply cancelled"
+    assert other.final is None, "without an id, only one's own"
+
+
+async def test_who_was_overruled_may_try_again() -> None:
+    world, queue = scripted(detection=lambda payload: [Started("YOLO26n")])
+    bob = FakePlatform(world, user="fake:bob")
+    run = runner.start(bob.request("detect", picture=picture(photo())), world)
+    await anext(aiter(run))
+    await FakePlatform(world, moderates=True).ask("cancel", run=run.id)
+    assert bob.labels(await run.result()) == ["Again"]
+    assert len(queue.cancelled) == 1
+
+
+async def test_a_moderator_has_no_say_elsewhere_but_an_operator_has(
+    platform: FakePlatform,
+) -> None:
+    far = FakePlatform(platform.services, user="fake:bob", chat="fake:far")
+    run = await begin(far, "gpt")
+    moderator = FakePlatform(platform.services, moderates=True)
+    reply = await moderator.ask("cancel", run=run.id)
+    assert moderator.read(reply).startswith("Somebody else started this;")
+    assert run.final is None
+    operator = FakePlatform(platform.services, about={"operator": True})
+    await operator.ask("cancel", run=run.id)
+    assert far.read(await run.result()) == "A moderator cancelled this."
+
+
+async def test_an_albums_parts_go_with_it() -> None:
+    world, queue = scripted(detection=lambda payload: [Started("YOLO26n")])
+    bob = FakePlatform(world, user="fake:bob")
+    album = Album(tuple(picture(photo(width=width)) for width in (40, 50, 60)))
+    run = runner.start(bob.request("detect", picture=album), world)
+    states = aiter(run)
+    while len(queue.jobs) < 3:
+        await anext(states)
+    assert list(world.runs.by_id) == [run.id], "the parts cannot be cancelled one by one"
+    await FakePlatform(world, moderates=True).ask("cancel", run=run.id)
+    assert bob.read(await run.result()) == "A moderator cancelled this."
+    while len(queue.cancelled) < 3:
+        await asyncio.sleep(0)
 
 
 async def test_nothing_to_cancel(platform: FakePlatform) -> None:

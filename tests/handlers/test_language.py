@@ -1,9 +1,10 @@
-"""/language: chosen once, spoken from then on."""
+"""/language: chosen once, spoken from then on; for oneself, or for everybody in a chat."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -34,11 +35,12 @@ async def test_without_a_choice_it_says_the_current_one_and_offers_both(
     platform = FakePlatform(world, language=spoken)
     reply = await platform.ask("language")
     assert platform.read(reply) == sentence
-    assert platform.labels(reply) == ["Türkçe", "English"]
-    assert [button.call for button in reply.buttons] == [
+    assert platform.labels(reply)[:2] == ["Türkçe", "English"]
+    assert [button.call for button in reply.buttons[:2]] == [
         Call("language", {"language": "tr"}),
         Call("language", {"language": "en"}),
     ]
+    assert [button.deletes for button in reply.buttons[2:]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,70 @@ async def test_another_language_is_refused_kindly(world: Services) -> None:
     reply = await platform.ask("language", language="Klingon")
     assert platform.read(reply) == "“dil” şunlardan biri olmalı: Türkçe veya İngilizce."
     assert await world.memory.language(platform.user) is None
+
+
+# --- for everybody --------------------------------------------------------------------------------
+
+GROUP = {"public": True}
+SERVER = {"public": True, "share": "fake:server", "channel": "general"}
+
+
+@pytest.mark.parametrize(
+    ("about", "line", "place", "sentence"),
+    [
+        (GROUP, {"scope": "sohbet"}, "fake:room", "I will answer everybody in this chat in E"),
+        (GROUP, {"scope": "channel"}, "fake:room", "I will answer everybody in this chat in E"),
+        (SERVER, {"scope": "chat"}, "fake:server", "I will answer everybody on this server in E"),
+        (SERVER, {"scope": "kanal"}, "fake:room", "I will answer everybody in this channel in E"),
+        (
+            {**SERVER, "parent": "fake:above", "public": False},  # asked where nobody reads along
+            {"scope": "channel"},
+            "fake:above",
+            "I will answer everybody in this channel in E",
+        ),
+    ],
+)
+async def test_a_moderator_chooses_for_everybody(
+    world: Services, about: dict[str, Any], line: dict[str, str], place: str, sentence: str
+) -> None:
+    platform = FakePlatform(world, language="tr", moderates=True, about=about)
+    reply = await platform.ask("language", language="en", **line)
+    assert sentence in platform.read(reply), "in the new language"
+    assert reply.data == {"language": "en", "chat": place}
+    assert await world.memory.chat_language(place) == "en"
+    assert await world.memory.language(platform.user) is None
+
+
+@pytest.mark.parametrize("about", [GROUP, SERVER])
+@pytest.mark.parametrize("arguments", [{"language": "en"}, {}])
+async def test_others_are_told_who_may(
+    world: Services, about: dict[str, Any], arguments: dict[str, str]
+) -> None:
+    platform = FakePlatform(world, about=about)
+    reply = await platform.ask("language", scope="chat", **arguments)
+    assert platform.read(reply, "en") == (
+        "The language for everybody here is chosen by those who look after this chat. "
+        "Your own you choose with /language."
+    )
+    assert "/dil" in platform.read(reply, "tr")
+    assert reply.private
+    assert reply.buttons == ()
+    assert await world.memory.chat_language("fake:room", "fake:server") is None
+
+
+async def test_asked_for_everybody_the_buttons_are_for_everybody(world: Services) -> None:
+    platform = FakePlatform(world, moderates=True, about=SERVER)
+    reply = await platform.ask("language", scope="channel")
+    assert platform.read(reply) == "Which language shall I speak with everybody here?"
+    call = reply.buttons[0].call
+    assert call == Call("language", {"language": "tr", "scope": "channel"})
+    await platform.ask(call.command, **call.arguments)
+    assert await world.memory.chat_language("fake:room") == "tr"
+
+
+async def test_alone_with_tadim_the_chat_is_oneself(world: Services) -> None:
+    platform = FakePlatform(world)
+    reply = await platform.ask("language", language="tr", scope="chat")
+    assert platform.read(reply) == "Tamam, bundan sonra seninle Türkçe konuşacağım."
+    assert await world.memory.language(platform.user) == "tr"
+    assert await world.memory.chat_language(platform.chat) is None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from handlers.kit import Call
+from handlers.kit import Call, runner
 from handlers.kit.progress import duration
 from inference.jobs import Done, Event, Loading, Progress, Queued, Started
 from inference.queue import Overview
@@ -121,6 +122,84 @@ async def test_many_runs_are_all_listed_with_a_row_of_buttons(platform: FakePlat
     reply = await platform.ask("queue")
     assert platform.read(reply).count("• /gpt") == 8
     assert platform.labels(reply).count("Cancel /gpt") == 5
+
+
+# --- others', for those who look after a room -----------------------------------------------------
+
+
+def person(platform: FakePlatform, name: str, chat: str = "fake:room") -> FakePlatform:
+    about = {"user_name": name, "share": "fake:server" if chat == "fake:room" else ""}
+    return FakePlatform(platform.services, user=f"fake:{name}", chat=chat, about=about)
+
+
+async def test_a_moderator_sees_who_does_what_in_the_room_and_can_cancel_it(
+    platform: FakePlatform,
+) -> None:
+    ada, bob = person(platform, "Ada"), person(platform, "Bob")
+    mine = await begin(ada, "gpt", Queued(2, 9, None))
+    theirs = await begin(bob, "detect", Progress(0.5))
+    nameless = await begin(person(platform, ""), "gpt", Queued(3, 9, None))
+    await begin(person(platform, "Eve", chat="fake:far"), "gpt", Queued(1, 9, None))
+    reply = await ada.ask("queue")
+    assert "Others" not in ada.read(reply), "she looks after nothing"
+    assert (reply.data or {})["others"] == []
+    ada.moderates = True
+    reply = await ada.ask("queue")
+    assert ada.read(reply, "en").splitlines()[:5] == [
+        "You have under way:",
+        "• /gpt: number 2 in the queue",
+        "Others have under way:",
+        "• /detect (Bob): at work, 50% done",
+        "• /gpt: number 3 in the queue",
+    ]
+    assert "• /algıla (Bob): çalışıyor, %50 tamam" in ada.read(reply, "tr")
+    assert "Başkalarının süren işleri:" in ada.read(reply, "tr")
+    assert "Eve" not in ada.read(reply)
+    assert ada.labels(reply) == ["Cancel /gpt", "Cancel /detect (Bob)", "Cancel /gpt", "Again"]
+    assert [button.call for button in reply.buttons[:3]] == [
+        Call("cancel", {"run": run.id}) for run in (mine, theirs, nameless)
+    ]
+    assert [run["run"] for run in (reply.data or {})["others"]] == [theirs.id, nameless.id]
+    json.dumps(reply.data)
+
+
+async def test_an_operator_sees_all_rooms_unless_others_read_along(
+    platform: FakePlatform,
+) -> None:
+    await begin(person(platform, "Bob"), "gpt")
+    await begin(person(platform, "Eve", chat="fake:far"), "gpt")
+    ada = person(platform, "Ada")
+    for public, seen in ((False, {"Bob", "Eve"}), (True, {"Bob"})):
+        ada.about = {**ada.about, "operator": True, "public": public}
+        text = ada.read(await ada.ask("queue"))
+        assert {name for name in ("Bob", "Eve") if name in text} == seen
+
+
+async def test_a_moderator_is_looked_up_only_where_there_is_something_to_see(
+    platform: FakePlatform,
+) -> None:
+    async def asked() -> bool:
+        raise AssertionError("nobody else has anything under way")
+
+    await begin(platform, "gpt")
+    request = replace(platform.request("queue"), moderator=asked)
+    reply = await runner.start(request, platform.services).result()
+    assert not reply.error
+
+
+async def test_a_busy_room_is_cut_to_what_fits(platform: FakePlatform) -> None:
+    for number in range(12):
+        await begin(person(platform, f"B{number}\n• /gpt: " + "b" * 99), "gpt")
+    ada = person(platform, "Ada")
+    ada.moderates = True
+    for _ in range(6):
+        await begin(ada, "gpt")
+    reply = await ada.ask("queue")
+    assert "• /gpt (B9 • /gpt: bbbbbbbbbbbbb): at work\n• and 2 more" in ada.read(reply)
+    assert "• ve 2 iş daha" in ada.read(reply, "tr")
+    assert "(B10" not in ada.read(reply)
+    assert len(reply.buttons) == 5 + 10 + 1
+    assert max(len(label) for label in ada.labels(reply)) <= 64, "Telegram shows no more"
 
 
 # --- the machine ----------------------------------------------------------------------------------

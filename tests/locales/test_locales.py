@@ -59,7 +59,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "help-kind-{}-range": ("integer", "number"),
     "language-button-{}": LANGUAGES,
     "language-language-{}": LANGUAGES,
-    "language-set-{}": LANGUAGES,
+    "language-set-{}": (
+        *LANGUAGES,
+        *(f"{place}-{lang}" for place in ("chat", "server", "channel") for lang in LANGUAGES),
+    ),
     "xor-picture-{}": ("perceptron", "mlp", "h", "loss"),
     "xor-mlp-{}": ("learned", "one-unit", "plateau", "falling", "stuck"),
     "discord-menu-{}": ("detect",),
