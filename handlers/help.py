@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 from babel.numbers import format_decimal
@@ -33,9 +33,14 @@ async def help(  # the command's name goes before the built-in's
     services: Services,
     command: Annotated[str | None, Text(longest=64)] = None,
 ) -> AsyncIterator[Reply]:
-    """List every command in the reader's language, or explain one."""
+    """List every command in the reader's language, or explain one.
+
+    Moderators' commands are listed to moderators.
+    """
     if command is None:
-        yield _overview(services)
+        manages = await request.may_manage(request.room)
+        shown = [entry for entry in commands().values() if manages or not entry.moderators]
+        yield _overview(shown, services)
     else:
         yield _page(require(command), request.language)
 
@@ -43,8 +48,9 @@ async def help(  # the command's name goes before the built-in's
 # --- all commands --------------------------------------------------------------------------------
 
 
-def _overview(services: Services) -> Reply:
-    blocks = [Say(_hall(stop)) for stop in STOPS if _commands_of(stop)]
+def _overview(shown: Sequence[Command], services: Services) -> Reply:
+    halls = {stop: [entry for entry in shown if entry.stop == stop] for stop in STOPS}
+    blocks = [Say(_hall(stop, entries)) for stop, entries in halls.items() if entries]
     source = str(services.about.get("source", ""))
     licence = Message("help-source", source=source) if source else Message("help-source-unnamed")
     link = Button(Message("help-source-button"), url=source)
@@ -56,20 +62,16 @@ def _overview(services: Services) -> Reply:
         ),
         buttons=(link,) if source.startswith(("https://", "http://")) else (),
         data={
-            "commands": [{"name": entry.name, "stop": entry.stop} for entry in commands().values()],
+            "commands": [{"name": entry.name, "stop": entry.stop} for entry in shown],
             "source": source,
         },
         private=True,
     )
 
 
-def _commands_of(stop: str) -> list[Command]:
-    return [entry for entry in commands().values() if entry.stop == stop]
-
-
-def _hall(stop: str) -> Message:
+def _hall(stop: str, entries: Sequence[Command]) -> Message:
     """A stop's name above its commands."""
-    lines = [_line(entry) for entry in _commands_of(stop)]
+    lines = [_line(entry) for entry in entries]
     return Message("help-stop", stop=Message(f"help-stop-{stop}"), commands=Lines(lines))
 
 

@@ -123,7 +123,11 @@ class Conversation:
                 {"name": stop, "title": words(language)(Message(f"help-stop-{stop}"))}
                 for stop in STOPS
             ],
-            "commands": [describe(command, language) for command in commands().values()],
+            "commands": [
+                describe(command, language)
+                for command in commands().values()
+                if not command.moderators  # the page has none
+            ],
             "limits": self._limits,
             "links": self._links,
             "epoch": session.epoch,

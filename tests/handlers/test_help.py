@@ -26,6 +26,7 @@ def platform(request: pytest.FixtureRequest) -> Iterator[FakePlatform]:
 
 
 async def test_it_lists_every_command_under_its_stop_in_order(platform: FakePlatform) -> None:
+    platform.moderates = True
     reply = await platform.ask("help")
     text = platform.read(reply)
     lines = text.splitlines()
@@ -45,6 +46,13 @@ async def test_it_lists_every_command_under_its_stop_in_order(platform: FakePlat
     assert reply.private
     listed = json.loads(json.dumps(reply.data))["commands"]
     assert [entry["name"] for entry in listed] == list(commands())
+
+
+async def test_moderators_commands_are_listed_to_moderators(platform: FakePlatform) -> None:
+    listed = (await platform.ask("help")).data or {}
+    names = [entry["name"] for entry in listed["commands"]]
+    assert names == [entry.name for entry in commands().values() if not entry.moderators]
+    assert "channels" not in names
 
 
 async def test_without_a_web_address_there_is_no_link(platform: FakePlatform) -> None:
