@@ -277,7 +277,8 @@ class Common:
             heapq.heappop(self._queue)
             slot.set_result(None)
             # A timer that came a little late is made up for, or the pace would drag behind.
-            self._free_at = max(self._free_at, now - self._interval) + self._interval
+            late = now - self._free_at
+            self._free_at = (self._free_at if late < self._interval else now) + self._interval
 
 
 class Pace:

@@ -4,6 +4,7 @@
 - `client.py`     the library's client, set up with the fewest rights that do
 - `commands.py`   the registry's commands as Discord wants them declared, in every language
 - `desk.py`       what happens when somebody uses a command, a menu, a button or a form
+- `visitors.py`   who that is, where, and what they may
 - `forms.py`      the form that asks for what is missing, a picture first of all
 - `delivery.py`   brings the states of an answer to the chat, and `deletion.py` takes it away
 - `outlets.py`    where it is posted; `limits.py` how often; `threads.py` opens a place of its own

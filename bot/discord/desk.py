@@ -25,6 +25,7 @@ from bot.discord.outlets import ChannelOutlet, InteractionOutlet, Outlet
 from bot.discord.pictures import Shelf, pictures_of
 from bot.discord.presenter import missing
 from bot.discord.threads import may_open, open_thread
+from bot.discord.visitors import is_aside, is_foreign, moderates, names_around, visitor_of
 from bot.hub import Hub, NotYours, Visitor, raw_pictures
 from bot.presenting import Presentation
 from handlers.kit.errors import UserError, explain
@@ -136,12 +137,12 @@ class Desk:
         await self._answer(interaction, call.command, begin, private=private)
 
     async def _press(self, interaction: Interaction, token: str, *, private: bool) -> None:
-        begin = partial(_begin_press, self._hub, token, {}, _names(interaction))
-        await self._answer(interaction, "button", begin, private=private or _is_aside(interaction))
+        begin = partial(_begin_press, self._hub, token, {}, names_around(interaction))
+        await self._answer(interaction, "button", begin, private=private or is_aside(interaction))
 
     async def _delete(self, interaction: Interaction, owner: int, others: Sequence[int]) -> None:
         if not self._may_delete(interaction, owner):
-            refusal = NotYours(_names(interaction).get(f"discord:{owner}", ""))
+            refusal = NotYours(names_around(interaction).get(f"discord:{owner}", ""))
             begin = partial(_begin_refusal, refusal)
             await self._answer(interaction, "delete", begin, private=True)
             return
@@ -150,21 +151,21 @@ class Desk:
             await delete_messages(interaction, others, by_token=in_time)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("an answer was not deleted: %r", error)
-            say = words(await self._language(self._visitor(interaction, private=True)))
+            say = words(await self._language(visitor_of(interaction, private=True)))
             with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):
                 await interaction.followup.send(say(Message("discord-not-deleted")), ephemeral=True)
 
     def _may_delete(self, interaction: Interaction, owner: int) -> bool:
         person = interaction.user.id
         operator = f"discord:{person}" in self._hub.settings.admins
-        return person == owner or operator or _moderates(interaction)
+        return person == owner or operator or moderates(interaction)
 
     async def _ask(
         self, interaction: Interaction, token: str, command_name: str, names: Sequence[str]
     ) -> None:
         command = commands().get(command_name)
         # Nobody should fill in a form only to hear that the button is somebody else's.
-        foreign = command is not None and not command.open and _is_foreign(interaction)
+        foreign = command is not None and not command.open and is_foreign(interaction)
         submit = partial(self._submit_press, token, command_name)
         if (
             command is None
@@ -180,8 +181,8 @@ class Desk:
     async def _submit_press(
         self, token: str, command: str, interaction: Interaction, values: Arguments
     ) -> None:
-        begin = partial(_begin_press, self._hub, token, values, _names(interaction))
-        private = _will_be_private(command, values) or _is_aside(interaction)
+        begin = partial(_begin_press, self._hub, token, values, names_around(interaction))
+        private = _will_be_private(command, values) or is_aside(interaction)
         await self._attend(
             interaction, partial(self._answer, interaction, command, begin, private=private)
         )
@@ -212,7 +213,7 @@ class Desk:
     ) -> None:
         """Acknowledge, begin, and bring every state to the chat."""
         in_time = await _acknowledge(interaction, thinking=True, private=private)
-        visitor = self._visitor(interaction, private)
+        visitor = visitor_of(interaction, private)
         late = partial(self._late, interaction.client, visitor.address.place)
         outlet = InteractionOutlet(interaction, self._budgets) if in_time else late(None)
         services = self._hub.services
@@ -259,35 +260,6 @@ class Desk:
         except Exception:  # the store fails, and that is about to be told: in any language
             log.exception("the language could not be looked up")
             return language_of(visitor.client_language) or self._hub.settings.language
-
-    def _visitor(self, interaction: Interaction, private: bool) -> Visitor:
-        guild, user = interaction.guild, interaction.user
-        channel_id = interaction.channel_id or 0
-        place = {
-            "guild": interaction.guild_id,
-            "channel": channel_id,
-            "message": interaction.message.id if interaction.message else None,
-            "user": user.id,
-        }
-        # Guilds that never chose a language say en-US; only Community guilds choose one.
-        chooses = guild is not None and "COMMUNITY" in guild.features
-        chat_locale = interaction.guild_locale if chooses else None
-        # A server has one share of the device, however many channels it opens.
-        share = f"discord:guild:{interaction.guild_id}" if interaction.guild_id else ""
-        channel, parent = _channel(interaction)
-        return Visitor(
-            user=f"discord:{user.id}",
-            chat=f"discord:{channel_id}",
-            address=ReplyAddress("discord", place),
-            user_name=user.display_name,
-            client_language=interaction.locale.value,
-            chat_tag=chat_locale.value if chat_locale else None,
-            public=interaction.guild_id is not None and not private,
-            share=share,
-            channel=channel,
-            parent=parent,
-            moderator=partial(_moderator, interaction),
-        )
 
     def _shelved(
         self, attachments: Sequence[discord.Attachment], message: discord.Message | None = None
@@ -337,56 +309,6 @@ def _will_be_private(name: str, arguments: Arguments) -> bool:
     except UserError:
         return True
     return False
-
-
-def _channel(interaction: Interaction) -> tuple[str, str]:
-    """The channel's name (a thread has its parent's) and a thread's parent as "discord:id".
-
-    Both are empty outside of servers.
-    """
-    channel = interaction.channel
-    if interaction.guild_id is None:
-        return "", ""
-    if isinstance(channel, discord.Thread):
-        return (channel.parent or channel).name, f"discord:{channel.parent_id}"
-    return getattr(channel, "name", "") or "?", ""
-
-
-def _moderates(interaction: Interaction) -> bool:
-    """Whether somebody looks after the server. Outside of servers Discord tells no permissions."""
-    held = interaction.permissions
-    return held.manage_guild or held.administrator
-
-
-async def _moderator(interaction: Interaction) -> bool:
-    return _moderates(interaction)
-
-
-def _asker(interaction: Interaction) -> discord.User | None:
-    """Who asked for the message that a button stands on; late answers and notices do not tell."""
-    message = interaction.message
-    metadata = message.interaction_metadata if message else None
-    return metadata.user if metadata else None
-
-
-def _names(interaction: Interaction) -> dict[str, str]:
-    """What the chat shows as the name of whoever a button belongs to."""
-    asker = _asker(interaction)
-    return {f"discord:{asker.id}": asker.display_name} if asker else {}
-
-
-def _is_foreign(interaction: Interaction) -> bool:
-    """Whether a button on an answer to somebody else was pressed."""
-    asker = _asker(interaction)
-    return asker is not None and asker.id != interaction.user.id
-
-
-def _is_aside(interaction: Interaction) -> bool:
-    """Whether what comes of a button is for the eyes of one person: so is the message that it
-    stands on, or the button will turn out to be somebody else's.
-    """
-    message = interaction.message
-    return (message is not None and message.flags.ephemeral) or _is_foreign(interaction)
 
 
 def _client_language(interaction: Interaction) -> str | None:

@@ -36,7 +36,7 @@ class Outlet(ABC):
         """Whether nothing can be posted or edited here any more."""
         return False
 
-    async def permit(self, urgency: Urgency) -> None:  # noqa: B027 - some need no permission
+    async def permit(self, urgency: Urgency) -> None:
         """Wait until a state on the way may be shown here."""
 
     @abstractmethod
@@ -47,10 +47,10 @@ class Outlet(ABC):
         """Change a message that was posted here."""
         await message.edit(**changes)
 
-    async def withdraw(self) -> None:  # noqa: B027 - most have shown none
+    async def withdraw(self) -> None:
         """Take back the sign that an answer is coming, if there is one."""
 
-    async def show_typing(self) -> None:  # noqa: B027 - a response shows that it is coming
+    async def show_typing(self) -> None:
         """Show that an answer is coming, where that costs nobody anything."""
 
 

@@ -54,7 +54,7 @@ async def open_thread(
         answer.adopt(message, Page(sentence))
         starter = channel.get_partial_message(message.id)
         name = f"/{command.title(request.language)} · {echo(request.user_name)}"[:NAME_LIMIT]
-        thread = await starter.create_thread(name=name)
+        thread: discord.Thread = await starter.create_thread(name=name)
     except (discord.HTTPException, aiohttp.ClientError, OSError, ValueError) as error:
         # ValueError: the server's owner has added the commands, but not the bot.
         log.info("/%s: no thread was opened: %r", request.command, error)

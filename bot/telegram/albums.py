@@ -1,64 +1,65 @@
-"""Albums: Telegram sends their pictures one by one, in messages that share an id. Here they wait
-for each other.
+"""Albums: Telegram sends their pictures one by one; here they wait for each other.
 
-A client sends them all in one go, so an album is complete when none has come for a second. They
-may come in any order.
+Their messages share an id and may come in any order. A client sends them all in one go, so an album
+is complete when none has come for a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 
 from telegram import Message
 
+from bot.pace import Timer
 from handlers.kit.request import ALBUM_LIMIT
 
 QUIET = 1.0  # seconds without a further picture after which an album is complete
 LONGEST = 5.0  # seconds that an album is waited for in all
 
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
 
 class Album:
-    """Messages that belong together. A message that stands alone is complete from the start."""
+    """Messages that belong together; one that stands alone is complete from the start."""
 
-    def __init__(self, first: Message) -> None:
+    def __init__(self, first: Message, call_later: CallLater) -> None:
         self.key = _key(first)
-        self._loop = asyncio.get_running_loop()
         self._messages = [first]
-        self._begun = self._newest = self._loop.time()
-        self._closed = first.media_group_id is None
-        self._news = asyncio.Event()
+        self._complete = asyncio.Event()
+        self._call_later = call_later
+        self._timers: list[Timer] = []
+        if first.media_group_id is None:
+            self.close()
+        else:
+            self._timers = [call_later(LONGEST, self.close), call_later(QUIET, self.close)]
 
     def add(self, message: Message) -> None:
         self._messages.append(message)
-        self._newest = self._loop.time()
-        self._news.set()
+        if len(self._messages) >= ALBUM_LIMIT:
+            self.close()
+        elif self._timers:
+            self._timers.pop().cancel()
+            self._timers.append(self._call_later(QUIET, self.close))
 
     def close(self) -> None:
-        """Wait for no more pictures."""
-        self._closed = True
-        self._news.set()
+        """Wait for no more pictures; those that come before its turn are welcome still."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._complete.set()
 
     async def complete(self) -> tuple[Message, ...]:
         """All messages, in the album's order, as soon as they are there."""
-        while (left := self._left()) > 0:
-            self._news.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), left)
+        await self._complete.wait()
         return tuple(sorted(self._messages, key=lambda message: message.message_id))
-
-    def _left(self) -> float:
-        """Seconds to wait if nothing comes."""
-        if self._closed or len(self._messages) >= ALBUM_LIMIT:
-            return 0.0
-        until = min(self._newest + QUIET, self._begun + LONGEST)
-        return until - self._loop.time()
 
 
 class Albums:
-    """The albums that are being gathered."""
+    """The albums that are being gathered. `call_later` is the event loop's, or a test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_later: CallLater) -> None:
+        self._call_later = call_later
         self._open: dict[tuple[int, str | None], Album] = {}
 
     def add(self, message: Message) -> bool:
@@ -70,7 +71,7 @@ class Albums:
 
     def begin(self, message: Message) -> Album:
         """Begin an album, to be completed in its turn."""
-        album = Album(message)
+        album = Album(message, self._call_later)
         if message.media_group_id is not None:
             self._open[album.key] = album
         return album
@@ -80,6 +81,7 @@ class Albums:
         try:
             return await album.complete()
         finally:
+            album.close()
             self._open.pop(album.key, None)
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ import asyncio
 import html
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from telegram.error import TelegramError
@@ -195,8 +194,7 @@ class Answer:
                 self._news.clear()
                 return False
             if self._newest is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), GRACE)
+                await self._first_state()
         if self._finished is None:
             await turn.reserve()  # what is newest by then is shown
         self._news.clear()
@@ -212,6 +210,14 @@ class Answer:
             return False
         await self._show(turn, rendered)
         return False
+
+    async def _first_state(self) -> None:
+        """Wait for something to say, but not long."""
+        over = self._pace.call_later(GRACE, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            over.cancel()
 
     def _held_back(self) -> bool:
         """Whether first words must wait, for a while, since answers fill their group."""

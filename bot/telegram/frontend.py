@@ -61,10 +61,11 @@ class TelegramFrontend(Frontend):
         self._connection = Connection(token, base_url, request)
         self._bot = self._connection.bot
         self._arrivals = self._arriving()
-        outbox = Outbox(self._bot, pace or telegram_pace())
+        pace = pace or telegram_pace()
+        outbox = Outbox(self._bot, pace)
         self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
         self._lanes = Lanes()
-        self._albums = Albums()
+        self._albums = Albums(pace.call_later)
         self._hurried: set[int] = set()  # people who were told that they are too fast
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()

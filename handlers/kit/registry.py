@@ -33,8 +33,8 @@ class Command:
     `private` says that its answers are for the asker alone: some platforms must know beforehand.
     `menu`: offered in Discord's menu on messages, which has room for five. `moderators`: for those
     who look after a room; others are not shown it. `open`: its buttons answer whoever presses them,
-    since the handler itself sees to who may. `thread`: a conversation that wants a thread of its own
-    where the platform has them.
+    since the handler itself sees to who may. `thread`: a conversation that wants a thread of its
+    own where the platform has them.
     """
 
     name: str

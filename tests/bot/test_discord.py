@@ -6,130 +6,20 @@ import asyncio
 import io
 import random
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
-import simcord
 from PIL import Image
 
-from bot.discord.frontend import DiscordFrontend
-from bot.hub import Hub
-from bot.settings import Settings
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
-from handlers.kit.runner import Runs
-from handlers.kit.services import Services
 from inference.jobs import Queued, QueueFull
-from tests.bot.discord_doubles import PHOTO, InlineStudio, ScriptedQueue
+from tests.bot.discord_doubles import PHOTO, ScriptedQueue, jpeg
+from tests.bot.simcord_world import World, labels
 from tests.fakes import FakeMemory
 
 pytestmark = pytest.mark.simcord(shard_count=1)
-
-# --- the world -----------------------------------------------------------------------------------
-
-
-class World:
-    """A Discord with one guild and one channel, and Tadım in it."""
-
-    def __init__(self, env: simcord.Env, frontend: DiscordFrontend) -> None:
-        self.env, self.frontend = env, frontend
-        self.guild = env.create_guild()
-        self.channel = self.guild.create_text_channel("derslik")
-        self.ada = self.guild.add_member(env.create_user("ada"))
-        self.alan = self.guild.add_member(env.create_user("alan"))
-
-    async def first_message(self) -> Any:
-        """The channel's message, as soon as it says something."""
-        for _ in range(1000):
-            for message in self.env.backend.messages.get(self.channel.id, {}).values():
-                if message.content:
-                    return message
-            await asyncio.sleep(0)
-        raise AssertionError("nothing was said")
-
-    async def restart(self) -> None:
-        """The program ends and starts anew; only the store (the memory) lives on."""
-        hub = self.frontend._hub
-        services = hub.services
-        again = Services(services.queue, services.memory, services.studio, Runs())
-        self.frontend = build(Hub(again, hub.settings))
-        await self.env.restart_bot(self.frontend.client)
-
-
-def build(hub: Hub) -> DiscordFrontend:
-    frontend = DiscordFrontend(hub, "not-a-token")
-    hub.frontends["discord"] = frontend
-    return frontend
-
-
-@pytest.fixture
-def queue() -> ScriptedQueue:
-    return ScriptedQueue()
-
-
-@pytest.fixture
-def memory() -> FakeMemory:
-    return FakeMemory()
-
-
-@pytest.fixture
-def frontend(queue: ScriptedQueue, memory: FakeMemory, tmp_path: Path) -> DiscordFrontend:
-    services = Services(queue, memory, InlineStudio(), Runs())  # type: ignore[arg-type]
-    return build(Hub(services, Settings(data_folder=str(tmp_path))))
-
-
-@pytest.fixture
-def simcord_bot(frontend: DiscordFrontend) -> discord.Client:
-    return frontend.client
-
-
-@pytest.fixture
-def world(simcord_env: simcord.Env, frontend: DiscordFrontend) -> World:
-    return World(simcord_env, frontend)
-
-
-@pytest.fixture
-def turkish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody's client is set to Turkish (simcord knows English ones only)."""
-    import simcord.interactions
-
-    original = simcord.interactions.base_payload
-
-    def payload(*args: Any, **kwargs: Any) -> Any:
-        record, data = original(*args, **kwargs)
-        return record, {**data, "locale": "tr"}
-
-    monkeypatch.setattr(simcord.interactions, "base_payload", payload)
-
-
-@pytest.fixture
-def filesize_limit(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """What Discord says it takes, in bytes: set `filesize_limit["bytes"]`."""
-    import simcord.interactions
-
-    original, limit = simcord.interactions.base_payload, {"bytes": 26_214_400}
-
-    def payload(*args: Any, **kwargs: Any) -> Any:
-        record, data = original(*args, **kwargs)
-        return record, {**data, "attachment_size_limit": limit["bytes"]}
-
-    monkeypatch.setattr(simcord.interactions, "base_payload", payload)
-    return limit
-
-
-def labels(message: Any) -> list[str]:
-    return [item["label"] for row in message.components for item in row["components"]]
-
-
-def custom_ids(message: Any) -> dict[str, str]:
-    return {
-        item["label"]: item.get("custom_id", "")
-        for row in message.components
-        for item in row["components"]
-    }
-
 
 # --- a photo goes in, an annotated photo comes out -----------------------------------------------
 
@@ -201,6 +91,40 @@ async def test_menu_on_a_message_with_a_picture(world: World, queue: ScriptedQue
     assert "one dog" in result.response.content
 
 
+async def test_a_menu_works_on_all_pictures_and_answers_once(
+    world: World, queue: ScriptedQueue
+) -> None:
+    queue.detects()
+    files = [(f"{number}.jpg", jpeg(64 + number)) for number in range(10)]
+    notes = ("notes.txt", b"not a picture")
+    message = await world.alan.send(world.channel, "look!", attachments=[*files[:9], notes])
+    result = await world.ada.context_menu(world.channel, "Detect objects", message)
+    response = result.response
+    assert len(queue.jobs) == 9
+    assert result.followups == []
+    assert len(response.attachments) == 9
+    assert [drawn.description.partition(" ")[0] for drawn in response.attachments] == [
+        f"{number}." for number in range(1, 10)
+    ]
+    sentences = response.content.replace("\\", "").splitlines()
+    assert sentences[0] == "1. I see one dog."
+    assert sentences[8] == "9. I see one dog."
+    assert sentences[9:] == ["-# Model: YOLO26n"]
+    assert labels(response).count("Again") == 1
+    again = await world.ada.click(response, label="Again")
+    assert len(again.response.attachments) == 9
+
+
+async def test_a_form_takes_several_pictures(world: World, queue: ScriptedQueue) -> None:
+    queue.detects()
+    shown = await world.ada.slash(world.channel, "detect")
+    [label] = shown.modal["components"]
+    assert (label["component"]["min_values"], label["component"]["max_values"]) == (1, 10)
+    result = await world.ada.submit_modal(shown, {"picture": [PHOTO, ("b.jpg", jpeg(80))]})
+    assert len(result.response.attachments) == 2
+    assert "2\\. I see one dog." in result.response.content
+
+
 async def test_menu_on_a_message_without_a_picture(world: World, queue: ScriptedQueue) -> None:
     message = await world.alan.send(world.channel, "no picture here")
     result = await world.ada.context_menu(world.channel, "Detect objects", message)
@@ -209,10 +133,30 @@ async def test_menu_on_a_message_without_a_picture(world: World, queue: Scripted
     assert not queue.jobs
 
 
+async def test_a_long_text_is_asked_for_by_a_form(world: World, queue: ScriptedQueue) -> None:
+    """An option takes no line breaks, so one may leave it out and gets a box to write in."""
+    queue.writes("A poem indeed.")
+    shown = await world.ada.slash(world.channel, "gpt", temperature=0.5)
+    [label] = shown.modal["components"]
+    assert label["component"]["style"] == discord.TextStyle.paragraph.value
+    assert label["component"]["max_length"] == 4000
+    result = await world.ada.submit_modal(shown, {"text": "Roses are red,\nviolets are blue."})
+    assert "A poem indeed." in result.response.content
+    assert queue.jobs[0].payload.messages == (("user", "Roses are red,\nviolets are blue."),)
+    assert queue.jobs[0].payload.temperature == 0.5
+
+
 async def test_commands_are_completed(world: World) -> None:
     [choice, *_] = await world.ada.autocomplete(world.channel, "help", "command", "algi")
     assert choice["value"] == "detect"
     assert choice["name"].startswith("/detect")
+
+
+@pytest.mark.usefixtures("turkish")
+async def test_commands_are_completed_in_turkish(world: World) -> None:
+    [choice, *_] = await world.ada.autocomplete(world.channel, "help", "command", "algi")
+    assert choice["value"] == "detect"
+    assert choice["name"].startswith("/algıla")
 
 
 @pytest.mark.parametrize("command", ["help", "queue", "cancel", "privacy"])
@@ -232,7 +176,7 @@ async def test_button_answers_in_a_new_message(world: World, queue: ScriptedQueu
     first = await world.ada.slash(world.channel, "detect", picture=PHOTO)
     before = first.response.content
     pressed = await world.ada.click(first.response, label="Again")
-    [answer] = pressed.followups
+    answer = pressed.response
     assert "one dog" in answer.content
     assert len(queue.jobs) == 2
     assert first.response.content == before
@@ -242,9 +186,9 @@ async def test_somebody_elses_button(world: World, queue: ScriptedQueue) -> None
     queue.detects()
     first = await world.ada.slash(world.channel, "detect", picture=PHOTO)
     pressed = await world.alan.click(first.response, label="Again")
-    [answer] = pressed.followups
+    answer = pressed.response
     assert answer.ephemeral
-    assert "somebody else" in answer.content
+    assert "This button belongs to ada." in answer.content
     assert len(queue.jobs) == 1
 
 
@@ -253,7 +197,7 @@ async def test_buttons_survive_a_restart(world: World, queue: ScriptedQueue) -> 
     first = await world.ada.slash(world.channel, "gpt", text="Tell me a story.")
     await world.restart()
     pressed = await world.ada.click(first.response, label="Again")
-    [answer] = pressed.followups
+    answer = pressed.response
     assert "> Once upon a time." in answer.content
     assert queue.jobs[1].payload.messages == queue.jobs[0].payload.messages
 
@@ -268,6 +212,7 @@ async def test_picture_of_a_slash_command_is_gone_after_a_restart(
     [answer] = pressed.followups
     assert answer.ephemeral
     assert "no longer have that picture" in answer.content
+    assert pressed.response is None  # what everybody saw is gone
     assert len(queue.jobs) == 1
 
 
@@ -276,8 +221,9 @@ async def test_unknown_button(world: World, queue: ScriptedQueue, memory: FakeMe
     first = await world.ada.slash(world.channel, "detect", picture=PHOTO)
     memory.buttons.clear()
     pressed = await world.ada.click(first.response, label="Again")
-    assert "no longer know this button" in pressed.followups[0].content
-    assert pressed.followups[0].ephemeral
+    [answer] = pressed.followups
+    assert "no longer know this button" in answer.content
+    assert answer.ephemeral
 
 
 async def test_button_that_lacks_a_picture_opens_the_form(
@@ -292,16 +238,14 @@ async def test_button_that_lacks_a_picture_opens_the_form(
     assert "one dog" in result.response.content
 
 
-async def test_form_of_somebody_elses_button(world: World, queue: ScriptedQueue) -> None:
+async def test_somebody_elses_button_opens_no_form(world: World, queue: ScriptedQueue) -> None:
     queue.writes("Once upon a time.")
     first = await world.ada.slash(world.channel, "gpt", text="Tell me a story.")
-    shown = await world.alan.click(first.response, label="Next stop: /detect")
-    submitted = await world.alan.submit_modal(shown, {"picture": PHOTO})
-    [answer] = submitted.followups
-    assert answer.ephemeral
-    assert "somebody else" in answer.content
+    pressed = await world.alan.click(first.response, label="Next stop: /detect")
+    assert pressed.modal is None
+    assert pressed.response.ephemeral
+    assert "This button belongs to ada." in pressed.response.content
     assert len(queue.jobs) == 1
-    assert submitted.response is None  # what everybody saw is gone
 
 
 # --- errors and secrets --------------------------------------------------------------------------
@@ -422,6 +366,42 @@ async def test_answer_after_the_deadline_comes_as_an_ordinary_message(
     assert message.content.startswith(f"<@{world.ada.id}>\n> Better late than never.")
     sent = [entry.json for entry in world.env.http_requests if entry.path.endswith("/messages")]
     assert sent[-1]["allowed_mentions"] == {"parse": []}
+    assert message.reference is None  # nothing was said before
+
+
+async def test_a_late_answer_replies_to_the_last_state(world: World, queue: ScriptedQueue) -> None:
+    async def quarter_of_an_hour() -> None:
+        waiting = await world.first_message()
+        assert "number 3" in waiting.content
+        world.env.backend.clock.advance(15 * 60 + 1)
+
+    queue.writes("Better late than never.")
+    queue.script[:0] = [Queued(3, 3, None), quarter_of_an_hour]
+    result = await world.ada.slash(world.channel, "gpt", text="Hello")
+    message = world.channel.last_message
+    assert "Better late than never." in message.content
+    assert message.reference.message_id == result._interaction.message_id
+    [sent] = [e.json for e in world.env.http_requests if e.path.endswith("/messages")]
+    assert sent["message_reference"]["fail_if_not_exists"] is False
+    assert sent["allowed_mentions"] == {"parse": []}
+
+
+async def test_a_late_answer_that_may_not_reply_comes_all_the_same(
+    world: World, queue: ScriptedQueue
+) -> None:
+    async def quarter_of_an_hour() -> None:
+        await world.first_message()
+        world.env.backend.clock.advance(15 * 60 + 1)
+
+    queue.detects()
+    queue.script[1:1] = [quarter_of_an_hour]
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=160002, times=1)
+    await world.ada.slash(world.channel, "detect", picture=PHOTO)
+    message = world.channel.last_message
+    assert message.reference is None
+    assert "one dog" in message.content
+    [drawn] = message.attachments
+    assert Image.open(io.BytesIO(await drawn.read())).format == "JPEG"  # all of it, once more
 
 
 async def test_token_dies_earlier_than_promised(world: World, queue: ScriptedQueue) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import unicodedata
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,18 @@ import pytest
 from bot.discord import commands
 from bot.discord.client import PERMISSIONS, Client
 from handlers.kit import registry
+from tests.discord_payload import (
+    ATTACHMENT,
+    CHAT_INPUT,
+    INTEGER,
+    MESSAGE,
+    STRING,
+    problems,
+)
 
 Json = dict[str, Any]
 
 LOCALES = ("en-US", "en-GB", "tr")
-# Letters, digits, - and _ of any script; 1 to 32; lower case wherever a letter has one.
-CHAT_INPUT, MESSAGE = 1, 3
-STRING, INTEGER, NUMBER, ATTACHMENT = 3, 4, 10, 11
 
 
 async def _nothing() -> None: ...
@@ -38,87 +43,112 @@ async def payload(client: Client) -> list[Json]:
     return await commands.payload(client)
 
 
-def words_of(thing: Json, field: str) -> list[str]:
-    """A field's default and all of its translations; every one of our locales must be there."""
-    translations = thing[f"{field}_localizations"]
-    assert set(translations) == set(LOCALES), thing
-    return [thing[field], *translations.values()]
+def everything(payload: list[Json]) -> list[Json]:
+    """All commands, their options and the options' choices."""
+    options = [option for command in payload for option in command.get("options", ())]
+    return [*payload, *options, *(c for option in options for c in option.get("choices", ()))]
 
 
-def assert_name(name: str) -> None:
-    assert 1 <= len(name) <= 32, name
-    assert all(sign in "-_" or unicodedata.category(sign)[0] in "LN" for sign in name), name
-    assert name == name.lower(), name
-    assert name == unicodedata.normalize("NFC", name), name
-
-
-def assert_described(thing: Json) -> None:
-    for text in words_of(thing, "description"):
-        assert 1 <= len(text) <= 100, text
-
-
-def longest(thing: Json, field: str) -> int:
-    return max(map(len, words_of(thing, field)))
-
-
-def size(thing: Json) -> int:
-    """As Discord counts: of each field only the longest localisation, and values."""
-    total = longest(thing, "name")
-    total += longest(thing, "description") if "description" in thing else 0
-    total += len(str(thing["value"])) if "value" in thing else 0
-    return total + sum(size(x) for x in (*thing.get("options", ()), *thing.get("choices", ())))
-
-
-def test_limits_of_all_commands(payload: list[Json]) -> None:
+def test_discord_takes_every_command_in_every_language(payload: list[Json]) -> None:
+    assert problems(payload) == []
     kinds = [command["type"] for command in payload]
-    assert kinds.count(CHAT_INPUT) == len(registry.commands()) <= 100
-    assert 1 <= kinds.count(MESSAGE) <= 15
-    for locale in ("default", *LOCALES):
-        names = [
-            (c["type"], c["name"] if locale == "default" else c["name_localizations"][locale])
-            for c in payload
-        ]
-        assert len(set(names)) == len(names), locale
+    assert kinds.count(CHAT_INPUT) == len(registry.commands())
+    for thing in everything(payload):
+        assert set(thing["name_localizations"]) == set(LOCALES), thing
+        if thing.get("description"):
+            assert set(thing["description_localizations"]) == set(LOCALES), thing
 
 
-def test_limits_of_each_command(payload: list[Json]) -> None:
-    for command in payload:
-        assert size(command) <= 8000, command["name"]
-        if command["type"] == MESSAGE:
-            assert all(1 <= len(name) <= 32 for name in words_of(command, "name"))
-            continue
-        for name in words_of(command, "name"):
-            assert_name(name)
-        assert_described(command)
-        assert len(command["options"]) <= 25
-        for option in command["options"]:
-            check_option(option)
-        for locale in LOCALES:
-            names = [option["name_localizations"][locale] for option in command["options"]]
-            assert len(set(names)) == len(names), (command["name"], locale)
-        required = [option["required"] for option in command["options"]]
-        assert required == sorted(required, reverse=True), "required options come first"
+def command_of(**changes: Any) -> Json:
+    return {
+        "type": CHAT_INPUT,
+        "name": "see",
+        "name_localizations": {"tr": "gör"},
+        "description": "Looks",
+        "description_localizations": {"tr": "Bakar"},
+        "options": [],
+        **changes,
+    }
 
 
-def check_option(option: Json) -> None:
-    for name in words_of(option, "name"):
-        assert_name(name)
-    assert_described(option)
-    choices = option.get("choices", [])
-    assert len(choices) <= 25
-    for choice in choices:
-        assert all(1 <= len(name) <= 100 for name in words_of(choice, "name"))
-        assert 1 <= len(choice["value"]) <= 100
-    if option["type"] == STRING and "max_length" in option:
-        assert 0 <= option["min_length"] <= option["max_length"] <= 6000
-        assert option["max_length"] >= 1
-    if option["type"] in (INTEGER, NUMBER) and "max_value" in option:
-        assert -(2**53) <= option["min_value"] <= option["max_value"] <= 2**53
+def option_of(**changes: Any) -> Json:
+    return {"type": STRING, "name": "text", "description": "Words", "required": False, **changes}
+
+
+def choices_of(count: int, **changes: Any) -> list[Json]:
+    return [{"name": f"{number}", "value": f"{number}", **changes} for number in range(count)]
+
+
+FAULTS = {
+    "101 slash commands": [command_of(name=f"c{n}", name_localizations={}) for n in range(101)],
+    "6 menus": [{"type": MESSAGE, "name": f"Menu {n}"} for n in range(6)],
+    "menu.* name of 33": [
+        {"type": MESSAGE, "name": "menu", "name_localizations": {"tr": "x" * 33}}
+    ],
+    "two commands are called gör": [command_of(), command_of(name="look")],
+    "'See'": [command_of(name="See")],
+    "'a b'": [command_of(name="a b")],
+    "tr name 'Gör'": [command_of(name_localizations={"tr": "Gör"})],
+    "name 'x{33}'": [command_of(name="x" * 33)],
+    "name 'go\u0308r'": [command_of(name_localizations={"tr": "go\u0308r"})],
+    "default description of 0": [command_of(description="")],
+    "tr description of 101": [command_of(description_localizations={"tr": "x" * 101})],
+    "26 options": [command_of(options=[option_of(name=f"o{n}") for n in range(26)])],
+    "required option after": [
+        command_of(options=[option_of(), option_of(name="more", required=True)])
+    ],
+    "two options of the same name": [
+        command_of(options=[option_of(), option_of(name="b", name_localizations={"tr": "text"})])
+    ],
+    "26 choices": [command_of(options=[option_of(choices=choices_of(26))])],
+    "tr choice of 101": [
+        command_of(options=[option_of(choices=choices_of(1, name_localizations={"tr": "x" * 101}))])
+    ],
+    "value of 101": [command_of(options=[option_of(choices=choices_of(1, value="x" * 101))])],
+    "0 to 6001": [command_of(options=[option_of(max_length=6001)])],
+    "a range, but no number": [command_of(options=[option_of(max_value=3)])],
+    "8018 characters": [
+        command_of(
+            name_localizations={},
+            description_localizations={},
+            options=[
+                option_of(
+                    name=f"o{n:02}",
+                    description_localizations={"tr": "x" * 97},
+                    choices=choices_of(11, name_localizations={"tr": "y" * 19}),
+                )
+                for n in range(25)
+            ],
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_discord_would_refuse_is_noticed(fault: str) -> None:
+    assert any(re.search(fault, line) for line in problems(FAULTS[fault])), problems(FAULTS[fault])
 
 
 def test_works_in_guilds_and_direct_messages_only(payload: list[Json]) -> None:
-    assert all(command["contexts"] == [0, 1] for command in payload)
+    for command in payload:
+        moderators = command["type"] == CHAT_INPUT and registered(command).moderators
+        assert command["contexts"] == ([0] if moderators else [0, 1]), command["name"]
     assert all(command["integration_types"] == [0] for command in payload)
+
+
+def test_what_is_for_moderators_is_shown_to_them_only(payload: list[Json]) -> None:
+    slash = [command for command in payload if command["type"] == CHAT_INPUT]
+    asked = {c["name"] for c in slash if c["default_member_permissions"] is not None}
+    assert asked == {c.name for c in registry.commands().values() if c.moderators}
+    assert "channels" in asked
+    for command in slash:
+        if command["name"] in asked:
+            manage = discord.Permissions(manage_guild=True).value
+            assert int(command["default_member_permissions"]) == manage
+
+
+def registered(command: Json) -> registry.Command:
+    return registry.commands()[command["name"]]
 
 
 def test_detect(payload: list[Json]) -> None:
@@ -131,10 +161,40 @@ def test_detect(payload: list[Json]) -> None:
     assert (confidence["min_value"], confidence["max_value"]) == (0.05, 0.95)
 
 
-def test_menus_are_the_picture_commands(payload: list[Json]) -> None:
+def test_menus_are_at_most_five_and_need_one_picture_only(payload: list[Json]) -> None:
     menus = {c["name"]: c["name_localizations"]["tr"] for c in payload if c["type"] == MESSAGE}
     assert menus["Detect objects"] == "Algıla"
-    assert len(menus) == len(commands.menu_commands())
+    chosen = [command for command in registry.commands().values() if command.menu]
+    assert len(menus) == len(chosen) <= 5
+    for command in chosen:
+        assert [p.kind for p in command.parameters if p.required] == ["picture"], command.name
+
+
+def test_a_long_text_may_be_left_out(payload: list[Json]) -> None:
+    """A form asks for it: an option takes no line breaks."""
+    gpt = next(command for command in payload if command["name"] == "gpt")
+    text = next(option for option in gpt["options"] if option["name"] == "text")
+    assert not text["required"]
+    assert text["max_length"] == 4000
+
+
+def test_a_seed_is_a_whole_number(payload: list[Json]) -> None:
+    seeds = [
+        option
+        for command in payload
+        if command["type"] == CHAT_INPUT
+        for option, parameter in zip(
+            sorted(command["options"], key=lambda o: str(o["name"])),
+            sorted(registered(command).parameters, key=lambda p: p.name),
+            strict=True,
+        )
+        if parameter.seed
+    ]
+    assert len(seeds) >= 2
+    for option in seeds:
+        assert option["type"] == INTEGER
+        assert not option["required"]
+        assert option["min_value"] == 0 < option["max_value"]
 
 
 def test_commands_are_completed_where_a_command_is_asked_for(payload: list[Json]) -> None:
@@ -240,5 +300,5 @@ def test_the_papers_ask_for_the_permissions_that_the_program_asks_for(name: str)
 
 def test_no_permission_to_mention_everyone_or_more() -> None:
     asked = {permission for permission, given in PERMISSIONS if given}
-    assert len(asked) == 5
+    assert len(asked) == 6
     assert not asked & {"administrator", "mention_everyone", "manage_messages", "embed_links"}

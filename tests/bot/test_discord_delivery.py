@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,9 @@ from PIL import Image
 from bot.discord import delivery
 from bot.discord.delivery import Answer, Delivery, paced
 from bot.discord.outlets import Outlet
+from bot.discord.presenter import deleted_ids
 from bot.discord.shrinking import CannotShrink, shrink, shrink_animation
+from bot.pace import Urgency
 from bot.presenting import Presentation
 from handlers.kit.reply import Button, File, Generated, Reply
 from handlers.kit.reply import Image as Picture
@@ -28,9 +31,14 @@ from tests.fakes import FakeMemory
 
 PARTIAL = Reply.say("working-on").partial()
 FINAL = Reply.say("cancelled")
+ADA = 81
 
 
 # --- pace ----------------------------------------------------------------------------------------
+
+
+async def at_once(urgency: Urgency) -> None:
+    """A budget that is never used up."""
 
 
 async def states(*replies: Reply) -> AsyncIterator[Reply]:
@@ -41,29 +49,96 @@ async def states(*replies: Reply) -> AsyncIterator[Reply]:
 
 async def test_the_first_and_the_final_state_are_shown_whatever_the_pace() -> None:
     growing = [PARTIAL.plus() for _ in range(20)]
-    shown = [reply async for reply in paced(states(*growing, FINAL), seconds=1e9)]
+    shown = [reply async for reply in paced(states(*growing, FINAL), at_once, seconds=1e9)]
     assert shown == [growing[0], FINAL]
 
 
-async def test_without_a_pace_every_state_is_shown() -> None:
-    growing = [replace(PARTIAL, fraction=n / 20) for n in range(20)]
-    shown = [reply async for reply in paced(states(*growing, FINAL), seconds=0)]
-    assert shown == [*growing, FINAL]
+async def test_without_a_pace_every_state_is_shown_that_may_be() -> None:
+    shown = asyncio.Event()
+
+    async def patient() -> AsyncIterator[Reply]:
+        for number in range(20):
+            shown.clear()
+            yield replace(PARTIAL, fraction=number / 20)
+            await shown.wait()
+        yield FINAL
+
+    fractions = []
+    async for reply in paced(patient(), at_once, seconds=0):
+        fractions.append(reply.fraction)
+        shown.set()
+    assert fractions == [*(number / 20 for number in range(20)), None]
+
+
+async def test_a_state_that_waits_for_its_permit_gives_way_to_a_newer_one() -> None:
+    asked: list[Urgency] = []
+    permitted = asyncio.Event()
+
+    async def permit(urgency: Urgency) -> None:
+        asked.append(urgency)
+        await permitted.wait()
+
+    async def growing() -> AsyncIterator[Reply]:
+        for number in range(5):
+            yield replace(PARTIAL, fraction=number / 5)
+            await asyncio.sleep(0)
+        permitted.set()
+        await asyncio.Event().wait()
+
+    stream = paced(growing(), permit, seconds=0)
+    assert (await anext(stream)).fraction == 0.8
+    await stream.aclose()
+    assert asked == [Urgency.FIRST]
+
+
+async def test_the_final_state_waits_for_no_permit_and_takes_none() -> None:
+    given_up = asyncio.Event()
+
+    async def never(urgency: Urgency) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    assert [reply async for reply in paced(states(PARTIAL, PARTIAL, FINAL), never)] == [FINAL]
+    await given_up.wait()
+
+
+async def test_later_states_are_less_urgent_than_the_first() -> None:
+    asked: list[Urgency] = []
+
+    async def permit(urgency: Urgency) -> None:
+        asked.append(urgency)
+
+    shown = asyncio.Event()
+
+    async def patient() -> AsyncIterator[Reply]:
+        for _ in range(3):
+            shown.clear()
+            yield PARTIAL
+            await shown.wait()
+        yield FINAL
+
+    async for _ in paced(patient(), permit, seconds=0):
+        shown.set()
+    assert asked == [Urgency.FIRST, Urgency.EDIT, Urgency.EDIT]
 
 
 async def test_a_state_that_waited_is_shown_when_its_time_comes() -> None:
     """Nothing newer comes, so the newest one is shown after the pause."""
-    goes_on = asyncio.Event()
+    shown, goes_on = asyncio.Event(), asyncio.Event()
 
     async def stalling() -> AsyncIterator[Reply]:
         yield replace(PARTIAL, fraction=0.1)
+        await shown.wait()
         yield replace(PARTIAL, fraction=0.2)
         await goes_on.wait()
         yield FINAL
 
     fractions = []
-    async for reply in paced(stalling(), seconds=0.01):
+    async for reply in paced(stalling(), at_once, seconds=0.01):
         fractions.append(reply.fraction)
+        shown.set()
         if reply.fraction == 0.2:
             goes_on.set()
     assert fractions == [0.1, 0.2, None]
@@ -78,6 +153,7 @@ class FakeMessage:
 
     outlet: FakeOutlet
     content: dict[str, Any]
+    id: int = field(default_factory=itertools.count(1).__next__)
 
     async def edit(self, **changes: Any) -> None:
         await self.outlet.take("edit", changes)
@@ -92,6 +168,8 @@ class FakeOutlet(Outlet):
     done: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     troubles: list[Exception] = field(default_factory=list)
     expired: bool = False
+    typed: int = 0
+    last: Any = None
 
     @property
     def dead(self) -> bool:
@@ -106,6 +184,9 @@ class FakeOutlet(Outlet):
         await self.take("post", {"private": private, **content})
         return FakeMessage(self, content)
 
+    async def show_typing(self) -> None:
+        self.typed += 1
+
     @property
     def kinds(self) -> list[str]:
         return [what for what, _ in self.done]
@@ -117,7 +198,8 @@ class FakeResponse:
 
 
 def trouble(status: int, code: int) -> discord.HTTPException:
-    return discord.HTTPException(FakeResponse(status), {"code": code, "message": "trouble"})  # type: ignore[arg-type]
+    kind = discord.NotFound if status == 404 else discord.HTTPException
+    return kind(FakeResponse(status), {"code": code, "message": "trouble"})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -139,7 +221,12 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def courier(outlet: FakeOutlet, late: FakeOutlet) -> Delivery:
     presentation = Presentation(FakeMemory(), "en", "discord:1", "discord:2")
     studio = InlineStudio()
-    return Delivery(Answer(outlet, studio), presentation, "gpt", studio, lambda: late)
+
+    def turn(last: Any) -> FakeOutlet:
+        late.last = last
+        return late
+
+    return Delivery(Answer(outlet, studio, ADA), presentation, "gpt", studio, turn)
 
 
 async def test_an_equal_state_is_not_sent_again(courier: Delivery, outlet: FakeOutlet) -> None:
@@ -175,6 +262,43 @@ async def test_a_stream_edits_only_its_last_message(courier: Delivery, outlet: F
     edits_of_the_first = [c for k, c in outlet.done[first_message_done + 1 :] if k == "edit"]
     assert all(content["content"] != outlet.done[0][1]["content"] for content in edits_of_the_first)
     assert outlet.kinds.count("post") == 2
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+
+def deletes(content: dict[str, Any]) -> tuple[int, ...]:
+    """What the *Delete* button of a message knows."""
+    [item] = content["view"].children
+    return deleted_ids(item.custom_id.removeprefix("d1:"))
+
+
+DELETE = Button(Message("button-delete"), deletes=True)
+
+
+async def test_delete_knows_the_owner_and_the_other_messages(
+    courier: Delivery, outlet: FakeOutlet
+) -> None:
+    await courier.finish(Reply(blocks=(Generated("A sentence. " * 400),), buttons=(DELETE,)))
+    *others, _ = courier.answer._posted
+    assert deletes(outlet.done[-1][1]) == (ADA, *(posted.message.id for posted in others))
+
+
+async def test_delete_learns_of_a_message_that_was_posted_anew(
+    courier: Delivery, outlet: FakeOutlet
+) -> None:
+    story = "A sentence. " * 400
+    await courier.finish(Reply(blocks=(Generated(story),), buttons=(DELETE,)))
+    outlet.troubles = [trouble(404, 10008)]  # somebody deleted the first one
+    await courier.finish(Reply(blocks=(Generated("New. " + story),), buttons=(DELETE,)))
+    *others, _ = courier.answer._posted
+    assert deletes(outlet.done[-1][1]) == (ADA, *(posted.message.id for posted in others))
+
+
+async def test_what_one_person_sees_has_no_delete(courier: Delivery, outlet: FakeOutlet) -> None:
+    courier.answer.private = True
+    await courier.finish(replace(FINAL, buttons=(DELETE,)))
+    assert "view" not in outlet.done[0][1]
 
 
 # --- troubles ------------------------------------------------------------------------------------
@@ -227,6 +351,36 @@ async def test_a_dead_token_turns_to_the_channel(
     assert late.kinds == ["post"]
 
 
+async def test_a_late_answer_hangs_on_the_last_state_and_shows_that_it_is_coming(
+    courier: Delivery, outlet: FakeOutlet, late: FakeOutlet
+) -> None:
+    await courier.answer.show(await courier.presentation.render(PARTIAL), "en")
+    shown = courier.answer.last
+    assert shown is not None
+    outlet.expired = True
+
+    async def slow() -> AsyncIterator[Reply]:
+        yield replace(PARTIAL, fraction=0.5)
+        while not late.typed:
+            await asyncio.sleep(0)
+        yield FINAL
+
+    await courier.follow(slow())
+    assert late.last is shown
+    assert late.kinds == ["post"]  # no states, only the final
+
+
+async def test_a_late_answer_hangs_on_nothing_that_only_one_person_sees(
+    courier: Delivery, outlet: FakeOutlet, late: FakeOutlet
+) -> None:
+    courier.answer.private = True
+    await courier.answer.show(await courier.presentation.render(PARTIAL), "en")
+    outlet.expired = True
+    await courier.finish(FINAL)
+    assert late.kinds == ["post"]
+    assert late.last is None
+
+
 async def test_an_error_after_the_deadline_is_no_secret(
     courier: Delivery, outlet: FakeOutlet, late: FakeOutlet
 ) -> None:
@@ -246,7 +400,8 @@ async def test_a_secret_after_the_deadline_stays_one(
 
 
 async def test_a_secret_takes_back_what_was_public(courier: Delivery, outlet: FakeOutlet) -> None:
-    await courier.follow(states(PARTIAL, replace(FINAL, private=True)))
+    await courier.answer.show(await courier.presentation.render(PARTIAL), "en")
+    await courier.finish(replace(FINAL, private=True))
     assert outlet.kinds == ["post", "delete", "post"]
     assert [c.get("private") for k, c in outlet.done if k == "post"] == [False, True]
 

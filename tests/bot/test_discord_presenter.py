@@ -59,6 +59,25 @@ async def test_endless_text_goes_into_a_file() -> None:
     assert "attached file" in written[-1].content
 
 
+async def test_many_attachments_go_on_in_further_messages() -> None:
+    files = [Attachment(b"x", f"{number}.png", "alt") for number in range(23)]
+    button = Button(Message("button-again"), Call("gpt", {"text": "x"}))
+    written = pages(await rendered(Reply.say("cancelled").with_buttons(button)), "en", files)
+    assert [page.content for page in written] == ["Cancelled.", "", ""]
+    assert [len(page.attachments) for page in written] == [10, 10, 3]
+    assert [bool(page.keys) for page in written] == [False, False, True]
+
+
+async def test_endless_text_and_many_attachments_stay_within_the_messages_of_an_answer() -> None:
+    files = [Attachment(b"x", f"{number}.png", "alt") for number in range(20)]
+    reply = Reply(blocks=(Generated("word " * 10_000),))
+    written = pages(await rendered(reply), "en", files)
+    assert len(written) == presenter.PAGE_LIMIT
+    names = [attachment.name for page in written for attachment in page.attachments]
+    assert names == ["tadim.txt", *(file.name for file in files)]
+    assert "attached file" in written[5].content
+
+
 async def test_head_comes_first() -> None:
     [page] = pages(await rendered(Reply.say("cancelled")), "en", head="<@1>")
     assert page.content == "<@1>\nCancelled."
@@ -98,14 +117,18 @@ async def test_custom_ids() -> None:
         buttons=(
             Button(Message("button-again"), Call("gpt", {"text": "x"})),
             Button(Message("button-again"), Call("detect", {"confidence": 0.4})),
+            Button(Message("button-cancel"), Call("cancel", {"run": "1"})),
+            Button(Message("button-delete"), deletes=True),
         )
     )
     [page] = pages(await rendered(reply), "en")
-    press, ask = page.keys
+    press, ask, aside, delete = page.keys
     assert re.fullmatch(r"t1:[\w-]{12}", press.custom_id or "")
     assert re.fullmatch(r"a1:[\w-]{12}:detect:picture", ask.custom_id or "")
     assert ask.asks
     assert not press.asks
+    assert re.fullmatch(r"p1:[\w-]{12}", aside.custom_id or "")
+    assert delete == presenter.Key("Delete", deletes=True)  # its id comes with the messages
 
 
 def test_custom_id_of_a_form_stays_within_its_limit() -> None:

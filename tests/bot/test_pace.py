@@ -3,55 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.pace import Urgency
-from bot.telegram.limits import telegram_pace
+from bot.pace import PATIENCE, Turn, Urgency, Withdrawn
+from bot.telegram.limits import ALL_INTERVAL, telegram_pace
+from tests.bot.clock import Clock
 
 GROUP, PRIVATE = -1001, 42
-
-
-class Clock:
-    """Time that stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self._due: list[tuple[float, int, Callable[[], None], Timer]] = []
-        self._count = itertools.count()
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        timer = Timer()
-        heapq.heappush(self._due, (self.now + delay, next(self._count), callback, timer))
-        return timer
-
-    async def advance(self, seconds: float) -> None:
-        until = self.now + seconds
-        await settle()
-        while self._due and self._due[0][0] <= until:
-            self.now, _, callback, timer = heapq.heappop(self._due)
-            if timer.alive:
-                callback()
-                await settle()
-        self.now = until
-
-
-class Timer:
-    alive = True
-
-    def cancel(self) -> None:
-        self.alive = False
-
-
-async def settle() -> None:
-    for _ in range(6):
-        await asyncio.sleep(0)
 
 
 class Speakers:
@@ -188,7 +148,7 @@ async def test_a_frozen_chat_is_left_alone_and_others_are_not(speakers: Speakers
 async def test_edits_wait_while_everything_is_crowded(speakers: Speakers) -> None:
     for chat in range(1, 101):
         speakers.ask(chat, Urgency.FINAL, "f")
-    await settle()
+    await speakers.clock.settle()
     speakers.ask(500, Urgency.EDIT, "e")
     await speakers.clock.advance(2)
     assert "e" not in speakers.names
@@ -199,7 +159,7 @@ async def test_edits_wait_while_everything_is_crowded(speakers: Speakers) -> Non
 async def test_a_turn_that_is_given_up_costs_nothing(speakers: Speakers) -> None:
     speakers.pace.freeze(PRIVATE, 5)
     waiting = [speakers.ask(PRIVATE, Urgency.FINAL, "x") for _ in range(3)]
-    await settle()
+    await speakers.clock.settle()
     for task in waiting:
         task.cancel()
     await speakers.clock.advance(6)
@@ -212,7 +172,7 @@ async def test_a_turn_that_is_given_up_costs_nothing(speakers: Speakers) -> None
 async def test_a_turn_given_up_in_the_moment_it_begins_frees_the_chat(speakers: Speakers) -> None:
     async with speakers.pace.turn(PRIVATE, Urgency.FINAL):
         first = speakers.ask(PRIVATE, Urgency.FINAL, "x")
-        await settle()
+        await speakers.clock.settle()
     first.cancel()  # its turn has begun, but its task has not run since
     speakers.ask(PRIVATE, Urgency.FINAL, "f")
     await speakers.clock.advance(1)
@@ -224,3 +184,190 @@ async def test_quiet_chats_are_forgotten(speakers: Speakers) -> None:
         speakers.ask(chat, Urgency.FINAL)
         await speakers.clock.advance(1)
     assert len(speakers.pace._lanes) <= 1024
+
+
+# --- the common budget, where many chats want it -------------------------------------------------
+
+
+async def test_answers_go_before_first_words_and_those_before_edits_in_all_chats(
+    speakers: Speakers,
+) -> None:
+    speakers.ask(1, Urgency.FINAL)  # takes the slot that is free
+    await speakers.clock.settle()
+    for urgency, name in zip(reversed(Urgency), "edF", strict=True):
+        for chat in range(3):
+            speakers.ask(10 * ord(name) + chat, urgency, name)
+    await speakers.clock.advance(1)
+    assert speakers.names == "FFFdddeee"
+
+
+async def test_first_words_are_overtaken_for_a_while_only(speakers: Speakers) -> None:
+    """Answers come for a minute, as fast as they may go, behind a line of them."""
+    for chat in range(100):
+        speakers.ask(chat, Urgency.FINAL, "F")
+    await speakers.clock.settle()
+    speakers.ask(1000, Urgency.FIRST, "d")
+    asked = speakers.clock.now
+    for chat in range(2000, 4000):
+        speakers.ask(chat, Urgency.FINAL, "F")
+        await speakers.clock.advance(ALL_INTERVAL)
+        if "d" in speakers.names:
+            break
+    waited = speakers.sent[-1][1] - asked
+    in_line = 100 * ALL_INTERVAL
+    assert PATIENCE[Urgency.FIRST] < waited < PATIENCE[Urgency.FIRST] + in_line + 1
+
+
+async def test_who_waits_for_the_common_budget_is_hurried_there(speakers: Speakers) -> None:
+    for chat in range(1, 60):
+        speakers.ask(chat, Urgency.FIRST, "d")
+    await speakers.clock.settle()
+    async with speakers.pace.turn(100, Urgency.FIRST) as turn:
+        reserving = asyncio.create_task(turn.reserve())
+        await speakers.clock.settle()
+        turn.hurry()
+        await speakers.clock.advance(ALL_INTERVAL * 2)
+        assert reserving.done()
+    assert len(speakers.names) < 5
+
+
+async def test_who_holds_up_an_answer_is_as_urgent_as_that(speakers: Speakers) -> None:
+    """The chat's turn belongs to first words, which wait behind those of fifty others."""
+    for chat in range(1, 51):
+        speakers.ask(chat, Urgency.FIRST, "d")
+    speakers.ask(PRIVATE + 100, Urgency.FIRST, "D")
+    await speakers.clock.settle()
+    speakers.ask(PRIVATE + 100, Urgency.FINAL, "F")
+    await speakers.clock.advance(ALL_INTERVAL * 4)
+    assert "DF" in speakers.names
+
+
+@pytest.mark.parametrize("seconds_of_work", [5, 60])
+async def test_two_hundred_who_press_at_once_are_answered_as_fast_as_the_limits_allow(
+    speakers: Speakers, seconds_of_work: int
+) -> None:
+    """All press within a second; the work of all takes so long. Edits and first words may go."""
+    people, clock = 200, speakers.clock
+    last: list[float] = []
+
+    async def press(person: int) -> None:
+        await speakers.pace.sleep(person / people)
+        turn = speakers.pace.turn(person, Urgency.FIRST)
+        ready = asyncio.Event()
+        ends = 1000.0 + 0.5 + person * seconds_of_work / people
+
+        def finish() -> None:
+            ready.set()
+            turn.hurry()
+
+        speakers.pace.call_later(ends - clock.now, finish)
+        async with turn:
+            await turn.reserve()
+            speakers.sent.append(("", clock.now))
+            if ready.is_set():
+                last.append(clock.now)
+                return
+        await ready.wait()
+        async with speakers.pace.turn(person, Urgency.FINAL) as answer:
+            await answer.pay()
+            speakers.sent.append(("", clock.now))
+            last.append(clock.now)
+
+    speakers.tasks += [asyncio.create_task(press(1 + number)) for number in range(people)]
+    await clock.advance(120)
+    assert len(last) == people
+    allowed = max(len(speakers.sent) / 30, seconds_of_work)
+    assert max(last) - 1000.0 <= 1.2 * allowed + 0.5
+    assert speakers.most_within(1) <= 30
+
+
+# --- messages paid ahead, to spare, given up -----------------------------------------------------
+
+
+async def test_what_is_reserved_is_paid_once_and_given_back_if_not_sent(speakers: Speakers) -> None:
+    for _ in range(20):  # far more than a burst
+        async with speakers.pace.turn(PRIVATE, Urgency.FINAL) as turn:
+            await turn.reserve()
+        await speakers.clock.advance(ALL_INTERVAL)
+    async with speakers.pace.turn(PRIVATE, Urgency.FINAL) as turn:
+        await turn.reserve()
+        await turn.reserve()
+        await turn.pay()
+    speakers.ask(PRIVATE, Urgency.FINAL, "f", times=9)
+    await speakers.clock.advance(ALL_INTERVAL * 4)
+    assert speakers.names == "ff"
+
+
+async def test_there_is_something_to_spare_only_where_nobody_needs_it(speakers: Speakers) -> None:
+    pace, clock = speakers.pace, speakers.clock
+    assert pace.spare(PRIVATE)
+    await clock.advance(ALL_INTERVAL)
+    assert not pace.spare(PRIVATE), "not all is paid off"
+    await clock.advance(1.05)
+    assert pace.spare(PRIVATE)
+    assert not pace.spare(43), "the common budget has none"
+    await clock.advance(5)
+    async with pace.turn(PRIVATE, Urgency.EDIT):
+        assert not pace.spare(PRIVATE), "somebody speaks there"
+    pace.freeze(PRIVATE, 3)
+    assert not pace.spare(PRIVATE)
+
+
+async def test_nothing_to_spare_while_others_wait_for_the_common_budget(speakers: Speakers) -> None:
+    for chat in range(1, 31):
+        speakers.ask(chat, Urgency.FINAL, "f")
+    await speakers.clock.settle()
+    for _ in range(29):
+        assert not speakers.pace.spare(PRIVATE + 1000)
+        await speakers.clock.advance(ALL_INTERVAL)
+    await speakers.clock.advance(ALL_INTERVAL)
+    assert speakers.pace.spare(PRIVATE + 1000)
+
+
+@pytest.mark.parametrize(("sends", "some"), [(1, True), (2, True), (3, False)])
+async def test_within_a_turn_only_what_its_own_messages_leave_is_to_spare(
+    speakers: Speakers, sends: int, some: bool
+) -> None:
+    async with speakers.pace.turn(PRIVATE, Urgency.FINAL) as turn:
+        assert turn.spare(sends) is some
+        began = speakers.clock.now
+        for _ in range(sends):
+            paying = asyncio.create_task(turn.pay())
+            await speakers.clock.advance(ALL_INTERVAL)
+            assert paying.done()
+        assert speakers.clock.now - began < 0.2
+
+
+async def test_how_long_so_many_would_take(speakers: Speakers) -> None:
+    pace = speakers.pace
+    assert pace.delay(GROUP, 0) == pace.delay(GROUP, 5) == 0
+    assert pace.delay(GROUP, 10) == 20
+    began = speakers.clock.now
+    for _ in range(10):
+        speakers.ask(GROUP, Urgency.FINAL)
+    await speakers.clock.advance(60)
+    assert speakers.sent[-1][1] - began == pytest.approx(20, abs=1)
+    pace.freeze(43, 30)
+    assert pace.delay(43, 1) == pytest.approx(30)
+
+
+async def test_a_turn_is_withdrawn_only_while_it_is_waited_for(speakers: Speakers) -> None:
+    pace, entered = speakers.pace, []
+
+    async def wait(turn: Turn) -> None:
+        async with turn:
+            entered.append(turn)
+
+    async with pace.turn(PRIVATE, Urgency.FINAL) as speaking:
+        assert not speaking.withdraw()
+        turn = pace.turn(PRIVATE, Urgency.FINAL)
+        waiting = asyncio.create_task(wait(turn))
+        speakers.ask(PRIVATE, Urgency.FINAL, "f")
+        await speakers.clock.settle()
+        assert turn.withdraw()
+        assert not turn.withdraw()
+        with pytest.raises(Withdrawn):
+            await waiting
+    await speakers.clock.advance(1)
+    assert speakers.names == "f"
+    assert entered == []
