@@ -1,4 +1,4 @@
-"""Discord's documented limits of command declarations (developers/interactions/application-commands).
+"""Discord's documented limits of commands (developers/interactions/application-commands).
 
 `problems(payload)` names everything that Discord would refuse, in every language: "default" is the
 name without a translation. `discord.py` allows five commands of a menu, fewer than Discord does.

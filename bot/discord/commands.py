@@ -85,7 +85,7 @@ def slash_command(client: Client, command: Command) -> app_commands.Command[Any,
         **{p.name: _complete_command for p in command.parameters if _names_a_command(p)}
     )(chosen)
     if command.moderators:
-        completed = app_commands.guild_only(_for_moderators(completed))
+        completed = _in_servers(_for_moderators(completed))
     return app_commands.Command(
         name=_words(command.name),
         description=_words(f"{command.name}.description"),
@@ -95,6 +95,7 @@ def slash_command(client: Client, command: Command) -> app_commands.Command[Any,
 
 #: Others are not shown the command, unless a server's owner decides otherwise.
 _for_moderators = app_commands.default_permissions(manage_guild=True)
+_in_servers = app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 
 
 def _signature(parameters: Iterable[Parameter]) -> inspect.Signature:

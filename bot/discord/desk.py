@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,7 @@ from locales import Message, language_of, words
 log = logging.getLogger(__name__)
 
 ALREADY_ACKNOWLEDGED = 40060
+REMEMBERED = 4096  # interactions that are recognised when they come again
 
 Interaction = discord.Interaction[Any]
 Arguments = Mapping[str, Any]
@@ -51,6 +53,7 @@ class Desk:
         self._shelf = shelf
         self._budgets = budgets
         self._attended: set[asyncio.Task[Any]] = set()
+        self._seen: OrderedDict[int, None] = OrderedDict()
         self._closed = False
 
     # --- what people do
@@ -99,6 +102,11 @@ class Desk:
     # --- opening and closing
 
     async def _attend(self, interaction: Interaction, work: Callable[[], Awaitable[Any]]) -> None:
+        if interaction.id in self._seen:
+            return  # Discord repeats itself where a connection was resumed
+        self._seen[interaction.id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
         if self._closed:
             await _whisper(interaction, "discord-restarting")
             return

@@ -72,6 +72,7 @@ class Answer:
         self._news = asyncio.Event()
         self._waking: Timer | None = None  # sets off news, so that first words are not forgotten
         self._turn: Turn | None = None  # while it is waited for, and while it lasts
+        self._speaking = False  # in it, once it is settled what is said
         self._status: int | None = None  # the message that is being edited
         self._shown: TextPost | None = None  # what it says
         self._draft = outbox.new_draft()
@@ -100,6 +101,7 @@ class Answer:
 
     async def _take_turn(self) -> bool:
         """Wait for a turn and show the newest state; says whether it was the last one."""
+        self._crowd.met(self)
         self._turn = self._pace.turn(self.place.chat, self._urgency)
         try:
             async with self._turn as turn:
@@ -108,6 +110,7 @@ class Answer:
             return False  # the answer was moved, and its turn is waited for elsewhere
         finally:
             self._turn = None
+            self._speaking = False
 
     @property
     def _urgency(self) -> Urgency:
@@ -123,7 +126,7 @@ class Answer:
 
     @property
     def waits(self) -> bool:
-        return self._finished is not None and not (self._turn and self._turn.begun)
+        return self._finished is not None and not self._speaking
 
     def move(self, place: Place) -> bool:
         if self._finished is None or not self.waits:
@@ -148,7 +151,7 @@ class Answer:
             else:
                 self._activity.action = action_for(reply)
                 self._finished = await self._made_ready(reply)
-                self._crowd.finished(self)
+                self._crowd.met(self)
                 if self._turn is not None and (self._may_overtake or self._turn.begun):
                     self._turn.hurry()
             self._news.set()
@@ -189,6 +192,7 @@ class Answer:
 
     async def _speak(self, turn: Turn) -> bool:
         """Show the newest state; says whether it was the last one."""
+        place = self.place
         if self._finished is None:
             if self._held_back():
                 self._news.clear()
@@ -197,6 +201,9 @@ class Answer:
                 await self._first_state()
         if self._finished is None:
             await turn.reserve()  # what is newest by then is shown
+        if self.place is not place:
+            return False  # the answer was moved, and its turn is waited for elsewhere
+        self._speaking = True
         self._news.clear()
         if self._finished is not None:
             turn.hurry()
@@ -274,6 +281,7 @@ class Answer:
             link = f"{self._outbox.own_link}?start={LINK}"
             notice = self._linked("telegram-crowd", "telegram-crowd-button", link)
             await self._deliver(turn, replace(self.place, reply_to=None), [notice])
+            self._crowd.noticed(self.place.chat)
         if self.place.group and finished.reply.private and finished.reply.files:
             finished = replace(finished, posts=[await self._in_private(finished.posts)], buttons=())
         announcing = None

@@ -32,7 +32,7 @@ class Waiting(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether it is finished and waits for its turn."""
+        """Whether it is finished, and not being sent."""
 
     def move(self, place: Place) -> bool:
         """Send it elsewhere instead, if it waits; says whether that will be done."""
@@ -67,13 +67,16 @@ class Crowd:
 
     def notice_due(self, chat: int) -> bool:
         """Whether to tell a group now: answers wait long there, and it was not told lately."""
+        if self._pace.clock() < self._told.get(chat, -NOTICES) + NOTICES:
+            return False
+        waiting = sum(answer.sends for answer in self._answers.get(chat, ()) if answer.waits)
+        return self._pace.delay(chat, waiting) > LONG
+
+    def noticed(self, chat: int) -> None:
+        """Note that a group has been told."""
         now = self._pace.clock()
         self._told = {each: at for each, at in self._told.items() if now - at < NOTICES}
-        waiting = sum(answer.sends for answer in self._answers.get(chat, ()) if answer.waits)
-        if chat in self._told or self._pace.delay(chat, waiting) <= LONG:
-            return False
         self._told[chat] = now
-        return True
 
     def fetch(self, user: int, place: Place) -> tuple[int, int]:
         """Send to `place` what waits for somebody in groups; gives how many answers do.
@@ -87,10 +90,10 @@ class Crowd:
             self._here[user] = place
         return len(moved), len(later)
 
-    def finished(self, answer: Waiting) -> None:
-        """Move an answer whose reader waits for it elsewhere, if its group is still full."""
+    def met(self, answer: Waiting) -> None:
+        """Move an answer, if it waits, to where its reader waits for it."""
         place = self._here.get(answer.place.user)
-        if place is not None and answer.place.group and self.full(answer.place.chat):
+        if place is not None and answer.place.group:
             self._moved(answer, place)
 
     def _moved(self, answer: Waiting, place: Place) -> bool:

@@ -113,6 +113,8 @@ def compose(rendered: Rendered, pictures: Sequence[Media], language: str) -> lis
         caption = _text(captions[0]) if captions else None
         posts[-1] = replace(last, caption=caption, keyboard=buttons)
         return posts
+    if posts and not (pages or rendered.buttons):
+        return posts  # an album without words
     texts = [_text(page) for page in pages or [()]]
     return [*posts, *texts[:-1], replace(texts[-1], keyboard=buttons)]
 

@@ -116,9 +116,8 @@ def report_of(part: str, seen: Report, felt: Report) -> Report:
     }
     if part.startswith("discord"):
         return _acknowledgements(people, clean, details)
-    return _against_limits(
-        people, felt["ready"], clean and all_answered, first, last, seen, details
-    )
+    ready, in_group = felt["ready"], seen["in_group"]
+    return _against_limits(people, ready, in_group, clean and all_answered, details)
 
 
 def _acknowledgements(people: list[Report], clean: bool, details: Report) -> Report:
@@ -280,6 +279,7 @@ async def main() -> None:
         except Failed as error:
             parts[name] = {"error": str(error)}
         parts[name]["seconds"] = round(time.perf_counter() - began, 1)
+        sys.stderr.write(f"{name}: {parts[name].get('figure')}\n")
     report = {
         "machine": {
             "cpus": os.cpu_count(),

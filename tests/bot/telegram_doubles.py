@@ -14,6 +14,7 @@ from PIL import Image
 
 from bot.hub import Hub
 from bot.settings import Settings
+from bot.telegram import menu
 from bot.telegram.frontend import TelegramFrontend
 from bot.telegram.limits import telegram_pace
 from inference.jobs import Done, Event, Started
@@ -93,10 +94,13 @@ async def on_stage(settings: Settings) -> AsyncIterator[Stage]:
     queue.hold.set()
     hub = Hub(replace(services(queue), studio=InlineStudio()), settings)
     stage = Stage(world, clock, queue, hub, await _frontend(hub, world, clock))
+    await world.until((settings.data_folder / menu.FILE).exists, "the menu")
+    world.calls.clear()
     try:
         yield stage
     finally:
         queue.hold.set()
+        await stage.goes_on(600)  # all that still waits goes out
         await stage.frontend.stop()
     world.check()
 

@@ -107,7 +107,8 @@ FAULTS = {
     "value of 101": [command_of(options=[option_of(choices=choices_of(1, value="x" * 101))])],
     "0 to 6001": [command_of(options=[option_of(max_length=6001)])],
     "a range, but no number": [command_of(options=[option_of(max_value=3)])],
-    "8018 characters": [
+    # 3 + 5 + 25 options of 3 + 97 + 11 choices of 19, and 12 for the values
+    "8033 characters": [
         command_of(
             name_localizations={},
             description_localizations={},

@@ -152,17 +152,6 @@ async def test_a_picture_alone_is_offered_to_the_commands_that_take_one(stage: S
     await stage.world.reads(EFE.id, "köpek", "photo")
 
 
-async def test_of_an_album_the_first_picture_is_taken_and_one_sentence_says_so(
-    stage: Stage,
-) -> None:
-    for caption in ("/detect", None, None):
-        await stage.world.shows(ADA, photo(), caption, media_group_id="a1")
-    await stage.world.reads(ADA.id, "dog", "photo")
-    await stage.world.reads(ADA.id, "one picture at a time")
-    await settled(stage.world)
-    assert len(stage.world.visible(ADA.id)) == 2
-
-
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -229,11 +218,11 @@ async def test_questions_are_forgotten_in_time_and_for_each_person_alone() -> No
     questions = Questions(lambda: now[0])
     asked = Question(Call("detect", {"confidence": 0.5}), "picture")
     questions.ask("telegram:42", "telegram:-1", asked)
-    assert questions.awaits_picture("telegram:42", "telegram:-1") is True
-    assert questions.awaits_picture("telegram:43", "telegram:-1") is None
-    assert questions.awaits_picture("telegram:42", "telegram:-2") is None
+    assert questions.open("telegram:42", "telegram:-1") is asked
+    assert questions.open("telegram:43", "telegram:-1") is None
+    assert questions.open("telegram:42", "telegram:-2") is None
     now[0] = LIFETIME + 1
-    assert questions.awaits_picture("telegram:42", "telegram:-1") is None
+    assert questions.open("telegram:42", "telegram:-1") is None
 
 
 async def test_start_is_a_welcome(stage: Stage) -> None:
@@ -353,7 +342,7 @@ async def test_a_foreign_button_is_refused_to_its_presser_alone(stage: Stage) ->
     query = await world.presses_button(EFE, answer, "Again")
     await world.until(lambda: query in world.answered_presses, "the refusal")
     assert world.answered_presses[query]["alert"]
-    assert "başkasının" in world.answered_presses[query]["text"]
+    assert "sahibi: Ada" in world.answered_presses[query]["text"]
     assert world.visible(GROUP) == [answer]
 
 
@@ -433,12 +422,6 @@ async def test_an_update_that_comes_twice_is_answered_once(stage: Stage) -> None
     await stage.world.repeat_last_update()
     await settled(stage.world)
     assert len(stage.world.messages) == 1
-
-
-async def test_edited_messages_are_no_business_of_ours(stage: Stage) -> None:
-    await stage.world._push("edited_message", stage.world._message(ADA, text="/start"))
-    await settled(stage.world)
-    assert stage.world.messages == []
 
 
 async def test_flood_control_is_obeyed_and_the_answer_still_comes(stage: Stage) -> None:

@@ -69,7 +69,7 @@ async def test_a_text_grows_in_a_draft_and_ends_as_a_message(stage: Stage) -> No
     assert beside.button("İptal")
     draft = world.draft(EFE.id)
     assert draft is not None
-    assert draft.html.startswith("<blockquote>&lt;Bir&gt; iki &amp; </blockquote>")
+    assert draft.html.startswith("<blockquote>&lt;Bir&gt; iki &amp;</blockquote>")
     await writer.writes(1)
     await writer.ends()
     answer = only(world.visible(EFE.id))

@@ -18,8 +18,11 @@ from bot.telegram.presenter import (
     compose,
     keyboard,
     progress_bar,
+    sends,
     status,
+    streams,
     token_of,
+    writing,
 )
 from bot.telegram.text import command_name, divide, length, markup, units
 from handlers.kit.reply import File, Reply, State
@@ -181,6 +184,15 @@ def test_a_growing_text_shows_its_end() -> None:
     assert post.html.endswith("50%")
 
 
+def test_beside_a_draft_one_sentence_carries_the_buttons() -> None:
+    cancel = RenderedButton("İptal", "abc")
+    growing = rendered(generated("Bir"), buttons=(cancel,))
+    assert streams(growing)
+    assert not streams(rendered(say("Kuyrukta 3. sıradasın.")))
+    post = writing(growing, "tr")
+    assert (post.plain, post.keyboard) == ("Yazıyorum…", keyboard([cancel]))
+
+
 def test_a_state_without_words_is_no_empty_message() -> None:
     assert status(rendered(generated("")), "en").html == "…"
 
@@ -218,6 +230,22 @@ def test_several_photos_make_an_album_with_their_descriptions() -> None:
     ]
     assert isinstance(last, MediaPost)
     assert last.caption == TextPost("All.", "All.")
+
+
+def test_an_album_without_words_needs_a_message_for_its_buttons_only() -> None:
+    photos, images = zip(*(jpeg(f"{number}.jpg") for number in range(2)), strict=True)
+    (album,) = compose(rendered(images=images), photos, "en")
+    assert isinstance(album, AlbumPost)
+    delete = RenderedButton("Delete", deletes=True)
+    _, last = compose(rendered(images=images, buttons=(delete,)), photos, "en")
+    assert isinstance(last, TextPost)
+    assert last.plain == "…"
+
+
+def test_every_picture_of_an_album_counts_as_a_message() -> None:
+    photos, images = zip(*(jpeg(f"{number}.jpg") for number in range(3)), strict=True)
+    posts = compose(rendered(say("All."), images=images), photos, "en")
+    assert [sends(post) for post in posts] == [3, 1]
 
 
 def test_a_file_too_large_for_telegram_is_replaced_by_a_sentence() -> None:
@@ -258,6 +286,20 @@ def test_buttons_stand_in_rows_that_a_phone_can_show() -> None:
         ["d"],
         ["e" * 40],
     ]
+
+
+def test_the_button_that_deletes_stands_last_once_it_is_known_what_to_delete() -> None:
+    buttons = [RenderedButton("Delete", deletes=True), RenderedButton("Again", "abc")]
+    without, made = keyboard(buttons), keyboard(buttons, "d1:16:")
+    assert without is not None
+    assert made is not None
+    assert [b.text for row in without.inline_keyboard for b in row] == ["Again"]
+    assert [b.callback_data for row in made.inline_keyboard for b in row] == ["t1:abc", "d1:16:"]
+    many = [RenderedButton("Delete", deletes=True), *(RenderedButton("x", "t") for _ in range(120))]
+    made = keyboard(many, "d1:16:")
+    assert made is not None
+    data = [button.callback_data for row in made.inline_keyboard for button in row]
+    assert (len(data), data[-1]) == (100, "d1:16:")
 
 
 def test_only_web_links_become_link_buttons() -> None:

@@ -19,7 +19,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import discord
+import discord.gateway
 import discord.http
+import yarl
 from aiohttp import BodyPartReader, WSMsgType, web
 
 from tests.e2e.discord_limits import Limits
@@ -101,6 +103,13 @@ _ROUTES = [
     ("edit", "PATCH", r"channels/(?P<channel>\d+)/messages/(?P<message>\d+)", True),
     ("delete", "DELETE", r"channels/(?P<channel>\d+)/messages/(?P<message>\d+)", True),
     ("direct", "POST", r"users/@me/channels", True),
+    ("typing", "POST", r"channels/(?P<channel>\d+)/typing", True),
+    (
+        "start_thread",
+        "POST",
+        r"channels/(?P<channel>\d+)/messages/(?P<message>\d+)/threads",
+        True,
+    ),
 ]
 
 
@@ -265,6 +274,12 @@ class Rest:
         channel = self._world.direct_channel(person.id)
         return {"id": str(channel), "type": 1, "recipients": [person.to_json()], "flags": 0}
 
+    def typing(self, body: Any, files: list[Upload], channel: int) -> None:
+        self._world.show_typing(channel)
+
+    def start_thread(self, body: Any, files: list[Upload], channel: int, message: int) -> Json:
+        return self._world.start_thread(channel, message, body)
+
 
 def _arguments(match: re.Match[str]) -> dict[str, Any]:
     return {
@@ -334,6 +349,7 @@ class Gateway:
     def __init__(self, world: World) -> None:
         self._world = world
         self._socket: web.WebSocketResponse | None = None
+        self._transport: asyncio.Transport | None = None
         self._session = ""
         self._events: list[Json] = []
         self._sending: asyncio.Queue[Json] = asyncio.Queue()
@@ -353,6 +369,15 @@ class Gateway:
         assert self._socket is not None
         await self._socket.close(code=code)
 
+    def drop(self) -> None:
+        """Cut the connection without a word, as a failing network does."""
+        assert self._transport is not None
+        self._transport.abort()
+
+    def forget(self) -> None:
+        """Let the session be unknown at the next resumption; the client begins a new one."""
+        self._session = ""
+
     async def close(self) -> None:
         if self._socket is not None:
             with suppress(ConnectionError):
@@ -361,7 +386,7 @@ class Gateway:
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._socket = socket
+        self._socket, self._transport = socket, request.transport
         self._sending = asyncio.Queue()
         await socket.send_json({"op": self.HELLO, "d": {"heartbeat_interval": HEARTBEAT}})
         sender = asyncio.create_task(self._send(socket))
@@ -409,6 +434,7 @@ class Gateway:
         }
         self.dispatch("READY", ready)
         self.dispatch("GUILD_CREATE", self._world.guild_json())
+        self._world.changed()
 
     async def _resume(self, socket: web.WebSocketResponse, data: Json) -> None:
         if data["token"] != TOKEN or data["session_id"] != self._session:
@@ -427,13 +453,16 @@ class Gateway:
 def library_at(base: str) -> Iterator[None]:
     """Send discord.py to our server. Its private parts are touched here and nowhere else."""
     _check_library()
-    original = discord.http.Route.BASE
-    discord.http.Route.BASE = f"{base}/api/v10"
+    route, socket = discord.http.Route, discord.gateway.DiscordWebSocket
+    originals = route.BASE, socket.DEFAULT_GATEWAY
+    route.BASE = f"{base}/api/v10"
+    # Where a new session is begun after an old one was lost.
+    socket.DEFAULT_GATEWAY = yarl.URL(base.replace("http", "ws", 1)) / "gateway"
     try:
-        assert discord.http.Route("GET", "/users/@me").url.startswith(base)
+        assert route("GET", "/users/@me").url.startswith(base)
         yield
     finally:
-        discord.http.Route.BASE = original
+        route.BASE, socket.DEFAULT_GATEWAY = originals
 
 
 def _check_library() -> None:
@@ -444,6 +473,8 @@ def _check_library() -> None:
     gateway = inspect.getsource(discord.http.HTTPClient.get_bot_gateway)
     if "'/gateway/bot'" not in gateway or "data['url']" not in gateway:
         problems.append("the gateway's address is not taken from GET /gateway/bot")
+    if "DEFAULT_GATEWAY" not in inspect.getsource(discord.gateway.DiscordWebSocket.from_client):
+        problems.append("a new session does not begin at DEFAULT_GATEWAY")
     if "content-type" not in inspect.getsource(discord.http.json_or_text):
         problems.append("json_or_text does not look at the content type")
     assert not problems, f"discord.py {discord.__version__}: {'; '.join(problems)}"

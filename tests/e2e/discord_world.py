@@ -14,12 +14,14 @@ import asyncio
 import re
 import secrets
 import time
-import unicodedata
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+
+from tests.discord_payload import ATTACHMENT, CHAT_INPUT, problems
+from tests.discord_payload import MESSAGE as MESSAGE_MENU
 
 Json = dict[str, Any]
 
@@ -31,8 +33,10 @@ FILE_LIMIT = 10 * 1024 * 1024  # bytes
 REQUEST_LIMIT = 25 * 1024 * 1024  # bytes
 PATIENCE = 30.0  # seconds that a test waits for something to be seen
 
-SUBCOMMAND, STRING, INTEGER, BOOLEAN, NUMBER, ATTACHMENT = 1, 3, 4, 5, 10, 11
-CHAT_INPUT, MESSAGE_MENU = 1, 3
+MANAGE_GUILD = 1 << 5
+CREATE_PUBLIC_THREADS = 1 << 35
+PERMISSIONS = 2_147_601_408  # what everybody may do, the bot included
+TEXT_CHANNEL, PUBLIC_THREAD = 0, 11
 
 _EPOCH = 1_420_070_400_000  # milliseconds; the first one of 2015
 _serial = count(1)
@@ -99,6 +103,7 @@ class Person:
     id: int
     name: str
     locale: str = "en-US"
+    moderates: bool = False
 
     def to_json(self) -> Json:
         return {
@@ -147,6 +152,8 @@ class Message:
     edits: int = 0
     deleted: bool = False
     history: list[str] = field(default_factory=list)  # its contents, oldest first
+    asker: Person | None = None  # whose interaction it answers
+    replies_to: int | None = None
     changed: float = field(default_factory=time.monotonic)  # when it was posted or edited last
 
     @property
@@ -202,18 +209,23 @@ class World:
         self.features: list[str] = []
         self.guild_locale = "en-US"
         self.file_limit = FILE_LIMIT
+        self.accepted: int | None = None  # bytes of a file, where less is taken than announced
         self.people: dict[int, Person] = {}
         self.commands: list[Json] = []
         self.uploads: dict[int, Upload] = {}
         self.messages: dict[int, Message] = {}
         self.interactions: dict[str, Interaction] = {}
         self.direct: dict[int, int] = {}  # channels of direct messages, by person
+        self.threads: dict[int, str] = {}  # names, by id
+        self.permissions = PERMISSIONS | CREATE_PUBLIC_THREADS  # the bot's
+        self.typing: list[int] = []  # channels in which the bot showed that it types
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.requests: list[tuple[str, Json]] = []  # names of routes with what was sent
         self.violations: list[str] = []
         self.too_many: list[str] = []  # the 429s that the bot provoked: "route: bucket"
         self.dispatch: Callable[[str, Json], None] = lambda event, data: None
         self._changed = asyncio.Event()
+        self._newest: Json = {}
 
     def check(self) -> None:
         """Raise what the bot did that Discord does not allow, or that we do not."""
@@ -237,8 +249,8 @@ class World:
 
     # --- people act
 
-    def person(self, name: str, locale: str = "en-US") -> Person:
-        person = Person(snowflake(), name, locale)
+    def person(self, name: str, locale: str = "en-US", *, moderates: bool = False) -> Person:
+        person = Person(snowflake(), name, locale, moderates)
         self.people[person.id] = person
         return person
 
@@ -249,7 +261,14 @@ class World:
         self.messages[message.id] = message
         return message
 
-    def slash(self, person: Person, name: str, age: float = 0.0, **options: Any) -> Interaction:
+    def slash(
+        self,
+        person: Person,
+        name: str,
+        age: float = 0.0,
+        where: int | None = None,
+        **options: Any,
+    ) -> Interaction:
         """A person uses a slash command, named as their own language names it."""
         command = self._command(CHAT_INPUT, name, person.locale)
         resolved: Json = {}
@@ -258,7 +277,7 @@ class World:
             for option, value in options.items()
         ]
         data = {"id": command["id"], "name": command["name"], "type": CHAT_INPUT, "options": sent}
-        return self._act(person, 2, {**data, "resolved": resolved}, age=age)
+        return self._act(person, 2, {**data, "resolved": resolved}, age=age, where=where)
 
     def menu(self, person: Person, name: str, message: Message) -> Interaction:
         """A person uses a menu on a message."""
@@ -276,7 +295,7 @@ class World:
         """A person presses a button."""
         button = message.buttons[label]
         data = {"component_type": 2, "custom_id": button["custom_id"]}
-        return self._act(person, 3, data, source=message)
+        return self._act(person, 3, data, source=message, where=message.channel)
 
     def send_form(self, person: Person, shown: Interaction, **values: Any) -> Interaction:
         """A person fills in a form and sends it; files are (name, bytes)."""
@@ -292,7 +311,7 @@ class World:
         ]
         custom_id = shown.form["custom_id"]
         data = {"custom_id": custom_id, "components": components, "resolved": resolved}
-        return self._act(person, 5, data, source=shown.source)
+        return self._act(person, 5, data, source=shown.source, where=shown.channel)
 
     async def answer(
         self, interaction: Interaction, wanted: Callable[[Message], Any] = lambda message: True
@@ -320,8 +339,10 @@ class World:
         data: Json,
         source: Message | None = None,
         age: float = 0.0,
+        where: int | None = None,
     ) -> Interaction:
-        interaction = Interaction(snowflake(age), kind, person, self.channel, source=source)
+        channel = where or self.channel
+        interaction = Interaction(snowflake(age), kind, person, channel, source=source)
         self.interactions[interaction.token] = interaction
         event: Json = {
             "id": str(interaction.id),
@@ -333,11 +354,11 @@ class World:
             "guild_id": str(self.guild),
             "guild": {"id": str(self.guild), "features": self.features, "locale": "en-US"},
             "guild_locale": self.guild_locale,
-            "channel_id": str(self.channel),
-            "channel": self.channel_json(),
+            "channel_id": str(channel),
+            "channel": self.place_json(channel),
             "member": self._member_json(person),
             "locale": person.locale,
-            "app_permissions": "2147601408",
+            "app_permissions": str(self.permissions),
             "attachment_size_limit": self.file_limit,
             "entitlements": [],
             "authorizing_integration_owners": {"0": str(self.guild)},
@@ -345,8 +366,13 @@ class World:
         }
         if source is not None:
             event["message"] = self.message_json(source)
+        self._newest = event
         self.dispatch("INTERACTION_CREATE", event)
         return interaction
+
+    def repeat(self) -> None:
+        """Deliver the newest interaction once more."""
+        self.dispatch("INTERACTION_CREATE", self._newest)
 
     def _command(self, kind: int, name: str, locale: str) -> Json:
         for command in self.commands:
@@ -364,7 +390,9 @@ class World:
         custom_id, kind = component["custom_id"], component["type"]
         filled: Json = {"type": kind, "custom_id": custom_id}
         if kind == 19:
-            filled["values"] = [self._resolved_upload(values[custom_id], resolved)]
+            given = values[custom_id]
+            files = given if isinstance(given, list) else [given]
+            filled["values"] = [self._resolved_upload(file, resolved) for file in files]
         else:
             filled["value"] = values[custom_id]
         return filled
@@ -382,8 +410,8 @@ class World:
     # --- the bot acts
 
     def set_commands(self, commands: list[Json]) -> list[Json]:
-        for command in commands:
-            _check_command(command)
+        if wrong := problems(commands):
+            raise bad_form("; ".join(wrong))
         self.commands = [
             {
                 "description": "",
@@ -412,6 +440,7 @@ class World:
                 interaction.original = self._post(interaction.channel, data, [], flags, interaction)
             case 5:
                 message = Message(snowflake(), interaction.channel, self.bot, flags=flags | LOADING)
+                message.asker = interaction.person
                 self.messages[message.id] = interaction.original = message
                 interaction.messages.append(message)
             case 6 if interaction.kind in (3, 5) and interaction.source is not None:
@@ -446,9 +475,36 @@ class World:
 
     def post(self, channel: int, body: Json, files: list[Upload]) -> Message:
         """An ordinary message of the bot's."""
-        if channel != self.channel and channel not in self.direct.values():
+        known = {self.channel, *self.threads, *self.direct.values()}
+        if channel not in known:
             raise Refusal(404, 10003, "Unknown Channel")
-        return self._post(channel, body, files, 0, None)
+        message = self._post(channel, body, files, 0, None)
+        if reference := body.get("message_reference"):
+            wanted = self.messages.get(int(reference["message_id"]))
+            if wanted is not None and not wanted.deleted and not wanted.ephemeral:
+                message.replies_to = wanted.id
+            elif reference.get("fail_if_not_exists", True):
+                raise bad_form("message_reference: unknown message")
+        return message
+
+    def start_thread(self, channel: int, message_id: int, body: Json) -> Json:
+        """A thread under a message; it has the message's id."""
+        message = self.find_message(message_id)
+        if channel != self.channel or message.channel != channel or message.flags & LOADING:
+            raise Refusal(400, 50024, "Cannot execute action on this channel type")
+        if not self.permissions & CREATE_PUBLIC_THREADS:
+            raise Refusal(403, 50013, "Missing Permissions")
+        if message_id in self.threads:
+            raise Refusal(400, 160004, "A thread has already been created for this message")
+        if not 1 <= len(body["name"]) <= 100:
+            raise bad_form(f"name of a thread: {body['name']!r}")
+        self.threads[message_id] = body["name"]
+        return self.thread_json(message_id)
+
+    def show_typing(self, channel: int) -> None:
+        if channel not in {self.channel, *self.threads, *self.direct.values()}:
+            raise Refusal(404, 10003, "Unknown Channel")
+        self.typing.append(channel)
 
     def edit(self, message: Message, body: Json, files: list[Upload]) -> Message:
         if message.deleted:
@@ -499,6 +555,7 @@ class World:
         message.history.append(content)
         self.messages[message.id] = message
         if interaction is not None:
+            message.asker = interaction.person
             interaction.messages.append(message)
         return message
 
@@ -506,7 +563,7 @@ class World:
         described = {int(a["id"]): a for a in body.get("attachments") or []}
         for number, upload in enumerate(files):
             upload.alt = described.get(number, {}).get("description")
-            if len(upload.data) > self.file_limit:
+            if len(upload.data) > (self.accepted or self.file_limit):
                 raise Refusal(413, 40005, "Request entity too large")
             self.uploads[upload.id] = upload
         return files
@@ -529,7 +586,7 @@ class World:
     # --- how Discord writes it
 
     def message_json(self, message: Message) -> Json:
-        return {
+        shown: Json = {
             "id": str(message.id),
             "channel_id": str(message.channel),
             "author": message.author.to_json(),
@@ -547,6 +604,14 @@ class World:
             "type": 0,
             "flags": message.flags,
         }
+        if message.asker is not None:
+            shown["interaction_metadata"] = {
+                "id": str(message.id),
+                "type": 2,
+                "user": message.asker.to_json(),
+                "authorizing_integration_owners": {"0": str(self.guild)},
+            }
+        return shown
 
     def hidden_json(self, message: Message) -> Json:
         """The message as shown without the message content intent."""
@@ -555,10 +620,34 @@ class World:
             shown |= {"content": "", "attachments": [], "components": []}
         return shown
 
+    def place_json(self, channel: int) -> Json:
+        return self.thread_json(channel) if channel in self.threads else self.channel_json()
+
+    def thread_json(self, thread: int) -> Json:
+        return {
+            "id": str(thread),
+            "type": PUBLIC_THREAD,
+            "guild_id": str(self.guild),
+            "parent_id": str(self.channel),
+            "owner_id": str(self.application),
+            "name": self.threads[thread],
+            "last_message_id": None,
+            "message_count": 0,
+            "member_count": 1,
+            "rate_limit_per_user": 0,
+            "flags": 0,
+            "thread_metadata": {
+                "archived": False,
+                "auto_archive_duration": 1440,
+                "archive_timestamp": moment(),
+                "locked": False,
+            },
+        }
+
     def channel_json(self) -> Json:
         return {
             "id": str(self.channel),
-            "type": 0,
+            "type": TEXT_CHANNEL,
             "guild_id": str(self.guild),
             "name": "derslik",
             "position": 0,
@@ -568,7 +657,7 @@ class World:
             "parent_id": None,
             "last_message_id": None,
             "rate_limit_per_user": 0,
-            "permissions": "2147601408",
+            "permissions": str(PERMISSIONS),
             "flags": 0,
         }
 
@@ -576,7 +665,7 @@ class World:
         everyone = {
             "id": str(self.guild),
             "name": "@everyone",
-            "permissions": "2147601408",
+            "permissions": str(PERMISSIONS),
             "position": 0,
             "color": 0,
             "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
@@ -627,7 +716,7 @@ class World:
             "deaf": False,
             "mute": False,
             "flags": 0,
-            "permissions": "2147601408",
+            "permissions": str(PERMISSIONS | (MANAGE_GUILD if person.moderates else 0)),
         }
 
 
@@ -637,19 +726,6 @@ class World:
 def _shown(thing: Json, locale: str) -> str:
     """A name as somebody with this language sees it."""
     return str((thing.get("name_localizations") or {}).get(locale, thing["name"]))
-
-
-def _check_command(command: Json) -> None:
-    if command["type"] != CHAT_INPUT:
-        return
-    for thing in (command, *command["options"]):
-        for name in (thing["name"], *thing["name_localizations"].values()):
-            proper = all(c in "-_" or unicodedata.category(c)[0] in "LN" for c in name)
-            if not (1 <= len(name) <= 32 and proper and name == name.lower()):
-                raise bad_form(f"name: {name!r}")
-        for text in (thing["description"], *thing["description_localizations"].values()):
-            if not 1 <= len(text) <= 100:
-                raise bad_form(f"description: {text!r}")
 
 
 def _check_components(rows: list[Json]) -> None:

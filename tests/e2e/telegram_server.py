@@ -579,13 +579,14 @@ class World:
     async def _send_media_group(self, media: list[Json], **where: Any) -> list[Json]:
         if not 2 <= len(media) <= 10:
             raise self._violated(f"sendMediaGroup: {len(media)} items")
-        sent = []
+        sent: list[Json] = []
         for item in media:
             if set(item) - {"type", "media", "caption", "parse_mode"} or item["type"] != "photo":
                 raise self._violated(f"sendMediaGroup: {item}")
             self._check_photo(item["media"])
             text = {name: item[name] for name in ("caption", "parse_mode") if name in item}
-            sent.append(self._post_media("photo", item["media"], **text, **where))
+            further = bool(sent) and where["chat_id"] > 0
+            sent.append(self._post_media("photo", item["media"], further=further, **text, **where))
         return sent
 
     async def _edit_message_text(
@@ -721,6 +722,7 @@ class World:
         message_thread_id: int | None = None,
         reply_parameters: Json | None = None,
         reply_markup: Json | None = None,
+        further: bool = False,
         **content: Any,
     ) -> Json:
         self._check_chat(chat_id)
@@ -728,7 +730,7 @@ class World:
         reply = reply_parameters or {}
         if set(reply) - {"message_id", "allow_sending_without_reply"}:
             raise self._violated(f"reply_parameters: {reply}")
-        self._pay(chat_id)
+        self._pay(chat_id, further)
         self._last_message += 1
         shown = Shown(self._last_message, chat_id, kind, **content)
         shown.reply_to, shown.thread = reply.get("message_id"), message_thread_id
@@ -805,14 +807,16 @@ class World:
             if not 1 <= len(button.get("callback_data", "-").encode()) <= 64:
                 raise self._violated(f"BUTTON_DATA_INVALID: {button}")
 
-    def _pay(self, chat: int) -> None:
+    def _pay(self, chat: int, further: bool = False) -> None:
         """Telegram's flood limits, as far as they are known, without its tolerance.
 
         30 a second in all; in a group 20 within a minute; in a private chat one a second, and a
-        few at once.
+        few at once. An album of ten is taken at once in private: its `further` photos count only
+        among all.
         """
         now = self.clock()
-        budgets = ((0, 1.0, 30), (chat, 60.0, 20) if chat < 0 else (chat, 6.0, 9))
+        of_chat = (chat, 60.0, 20) if chat < 0 else (chat, 6.0, 9)
+        budgets = [(0, 1.0, 30)] if further else [(0, 1.0, 30), of_chat]
         for key, span, most in budgets:
             sent = self._sent_at[key]
             while sent and sent[0] <= now - span:

@@ -24,7 +24,7 @@ from inference.jobs import Queued
 from inference.weights import WeightsStore
 from tests.bot.discord_doubles import PHOTO, ScriptedQueue, jpeg
 from tests.e2e.discord_server import library_at, serving
-from tests.e2e.discord_world import TOKEN, World, dropped, refusal, too_many
+from tests.e2e.discord_world import TOKEN, Fault, World, dropped, refusal, too_many
 
 
 @pytest.fixture
@@ -336,6 +336,21 @@ async def test_the_connection_is_lost_and_resumed(
     assert (gateway.identified, gateway.resumed) == (1, 1)
 
 
+async def test_the_connection_breaks_and_the_session_is_gone(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    queue.writes("Still here.")
+    ada = world.person("Ada")
+    gateway = world.gateway
+    async with tadim(settings, queue):
+        gateway.forget()
+        gateway.drop()
+        await world.until(lambda: gateway.identified == 2)
+        used = world.slash(ada, "gpt", text="Hi")
+        assert "Still here." in (await world.finished(used)).content
+    assert gateway.resumed == 0
+
+
 async def test_a_picture_over_the_limit_is_made_smaller(
     world: World, queue: ScriptedQueue, settings: Settings
 ) -> None:
@@ -345,6 +360,52 @@ async def test_a_picture_over_the_limit_is_made_smaller(
         used = world.slash(world.person("Ada"), "detect", picture=("p.jpg", jpeg(1600, 1200)))
         answer = await world.finished(used)
     assert len(answer.uploads[0].data) <= 12_000
+
+
+async def test_a_picture_is_larger_than_discord_takes_after_all(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    """Uploads are refused with 413 until they are below what was announced."""
+    world.file_limit, world.accepted = 20_000, 12_000
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.slash(world.person("Ada"), "detect", picture=("p.jpg", jpeg(1600, 1200)))
+        answer = await world.answer(used, lambda message: message.uploads)
+    assert "one dog" in answer.content
+    assert len(used.visible) == 1
+
+
+async def test_discord_fails_for_a_while(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    """5xx: before it did what was asked, and after."""
+    world.faults["respond"].append(Fault(502, done=True))
+    world.faults["edit_original"].extend([Fault(500), Fault(503, done=True)])
+    queue.detects()
+    async with tadim(settings, queue):
+        used = world.slash(world.person("Ada"), "detect", picture=PHOTO)
+        answer = await world.answer(used, lambda message: message.uploads)
+        await world.until(lambda: not world.faults["edit_original"])
+    assert "one dog" in answer.content
+    assert len(used.visible) == 1
+
+
+async def test_an_interaction_that_comes_twice_is_answered_once(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    queue.writes("Once.")
+    ada = world.person("Ada")
+    async with tadim(settings, queue):
+        first = world.slash(ada, "gpt", text="Hi")
+        world.repeat()
+        answer = await world.finished(first)
+        world.repeat()
+        pressed = world.press(ada, answer, "Again")
+        world.repeat()
+        await world.finished(pressed)
+    assert [message.content for message in first.visible] == [answer.content]
+    assert len(pressed.visible) == 1
+    assert len(queue.jobs) == 2
 
 
 # --- the server itself ---------------------------------------------------------------------------

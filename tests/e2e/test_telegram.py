@@ -20,11 +20,22 @@ from bot.telegram.frontend import TelegramFrontend
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
-from inference.jobs import Done, Token
+from inference.jobs import Done, Started, Token
 from inference.tasks.text_generation import GeneratedText
 from inference.weights import WeightsStore
+from locales import Message, words
 from tests.bot.telegram_doubles import ScriptedQueue, photo
-from tests.e2e.telegram_server import TOKEN, Dropped, ErrorPage, Person, World, bad, serve, too_many
+from tests.e2e.telegram_server import (
+    TOKEN,
+    Dropped,
+    ErrorPage,
+    Person,
+    Refusal,
+    World,
+    bad,
+    serve,
+    too_many,
+)
 
 EFE = Person(43, "Efe", "tr-TR")
 GROUP = -1001
@@ -163,6 +174,73 @@ async def test_faults_on_the_way(
     async with tadim(settings, queue, base):
         await world.shows(EFE, photo(), "/algıla")
         await world.reads(EFE.id, "köpek", "document")
+
+
+async def test_telegram_fails_for_a_while(
+    world: World,
+    base: str,
+    queue: ScriptedQueue,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.telegram.outbox.PAUSES", (0.05, 0.05, 0.05))
+    for method in ("getUpdates", "getFile", "sendPhoto"):
+        world.faults[method].extend([Refusal(502, "Bad Gateway"), Refusal(500, "Internal")])
+    async with tadim(settings, queue, base):
+        await world.shows(EFE, photo(), "/algıla")
+        answer = await world.reads(EFE.id, "köpek", "photo")
+        await world.until(lambda: world.visible(EFE.id) == [answer], "one answer")
+
+
+async def test_a_picture_that_telegram_finds_too_large(
+    world: World,
+    base: str,
+    queue: ScriptedQueue,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not go through as a photo and not as a file: the reader is told so, once."""
+    monkeypatch.setattr("bot.telegram.outbox.PAUSES", (0.05, 0.05, 0.05))
+    for method in ("sendPhoto", "sendDocument"):
+        world.faults[method].extend([Refusal(413, "Request Entity Too Large")] * 9)
+    async with tadim(settings, queue, base):
+        await world.shows(EFE, photo(), "/algıla")
+        await world.reads(EFE.id, words("tr")(Message("telegram-undelivered")))
+    assert len(world.visible(EFE.id)) == 1
+
+
+async def test_nothing_new_to_say_is_no_trouble(
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
+) -> None:
+    """An edit whose answer was lost is repeated, and then there is nothing to modify."""
+    whole = GeneratedText("üç", 1, 30.0, "stop")
+    queue.script = [Started("SmolLM2"), Done(whole, "SmolLM2", 0.1)]
+    queue.hold.clear()
+    async with tadim(settings, queue, base):
+        await world.says(EFE, "/gpt say")
+        await world.until(lambda: world.visible(EFE.id), "a first word")
+        world.faults["editMessageText"].append(bad("message is not modified: …"))
+        queue.hold.set()
+        await world.until(lambda: not world.faults["editMessageText"], "an edit")
+        await world.says(EFE, "/dil")
+        await world.until(lambda: len(world.visible(EFE.id)) == 2, "the answer to something else")
+    assert world.methods().count("editMessageText") <= 1
+
+
+async def test_an_update_that_comes_twice_is_answered_once(
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
+) -> None:
+    async with tadim(settings, queue, base):
+        await world.shows(EFE, photo(), "/algıla")
+        answer = await world.reads(EFE.id, "köpek", "photo")
+        await world.repeat_last_update()
+        await world.presses_button(EFE, answer, "Tekrar dene")
+        await world.until(lambda: len(world.visible(EFE.id)) == 2, "a second answer")
+        await world.repeat_last_update()
+        await world.says(EFE, "/dil")
+        await world.reads(EFE.id, "Hangi dili")
+    assert len(world.visible(EFE.id)) == 3
+    assert len(queue.jobs) == 2
 
 
 # --- starting and ending -------------------------------------------------------------------------
