@@ -94,7 +94,7 @@ class Answer:
         if self.outlet.dead:
             raise TokenDead
         try:
-            if self._wants_privacy(rendered.reply) and not self.private:
+            if not self.private and await self._wants_privacy(rendered.reply):
                 await self._start_over_in_private()
             await self._show_what_fits(rendered, language)
         except discord.HTTPException as error:
@@ -102,9 +102,9 @@ class Answer:
                 raise TokenDead from error
             raise
 
-    def _wants_privacy(self, reply: Reply) -> bool:
+    async def _wants_privacy(self, reply: Reply) -> bool:
         """Errors are private to spare the others, not the asker: no reason for a direct message."""
-        return reply.private and (self.outlet.whispers or not reply.error)
+        return reply.private and (not reply.error or await self.outlet.may_whisper())
 
     async def _start_over_in_private(self) -> None:
         """What was seen by all goes away: a message cannot become private later."""

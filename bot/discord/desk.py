@@ -150,8 +150,8 @@ class Desk:
 
     async def _delete(self, interaction: Interaction, owner: int, others: Sequence[int]) -> None:
         if not self._may_delete(interaction, owner):
-            refusal = NotYours(names_around(interaction).get(f"discord:{owner}", ""))
-            begin = partial(_begin_refusal, refusal)
+            name = names_around(interaction).get(f"discord:{owner}", "")
+            begin = partial(_begin_refusal, NotYours(name))
             await self._answer(interaction, "delete", begin, private=True)
             return
         in_time = await _acknowledge(interaction, thinking=False)

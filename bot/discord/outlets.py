@@ -36,6 +36,10 @@ class Outlet(ABC):
         """Whether nothing can be posted or edited here any more."""
         return False
 
+    async def may_whisper(self) -> bool:
+        """Whether what spares the others can be told to the asker alone, and soon."""
+        return self.whispers
+
     async def permit(self, urgency: Urgency) -> None:
         """Wait until a state on the way may be shown here."""
 
@@ -66,6 +70,7 @@ class InteractionOutlet(Outlet):
         self._budgets = budgets
         self._channel = interaction.channel_id or 0
         self._thinking = True
+        self._paid = False  # whether the next further message is
         # Counted from here: the interaction's own time is Discord's, and clocks differ.
         self._dies_at = asyncio.get_running_loop().time() + TOKEN_SECONDS
         self.limit = interaction.filesize_limit
@@ -73,6 +78,14 @@ class InteractionOutlet(Outlet):
     @property
     def dead(self) -> bool:
         return asyncio.get_running_loop().time() > self._dies_at
+
+    async def may_whisper(self) -> bool:
+        # A whisper is a further message. Where a whole class is told that the queue is full, most
+        # would wait for minutes; they are told in the place of the answer, at once.
+        if not self._paid and self._budgets.further.delay(self._channel, 1) <= 0:
+            await self._pay()
+            self._paid = True
+        return self._paid
 
     async def permit(self, urgency: Urgency) -> None:
         if not self.dead:
@@ -94,7 +107,9 @@ class InteractionOutlet(Outlet):
             else:
                 self._thinking = False
                 return message
-        await _pay(self._budgets.further, self._channel, Urgency.FINAL)
+        if not self._paid:
+            await self._pay()
+        self._paid = False
         return await self._interaction.followup.send(ephemeral=private, wait=True, **content)
 
     async def withdraw(self) -> None:
@@ -107,6 +122,9 @@ class InteractionOutlet(Outlet):
             self._thinking = False
             await self._interaction.delete_original_response()
         self._thinking = False
+
+    async def _pay(self) -> None:
+        await _pay(self._budgets.further, self._channel, Urgency.FINAL)
 
 
 class ChannelOutlet(Outlet):
@@ -179,8 +197,7 @@ class ChannelOutlet(Outlet):
             log.info("typing was not shown: %r", error)
 
     async def _pay(self) -> None:
-        if not self._paid:
-            await _pay(self._budgets.messages, self._channel, Urgency.FINAL)
+        await _pay(self._budgets.messages, self._channel, Urgency.FINAL)
         self._paid = False
 
 

@@ -102,10 +102,11 @@ class Answer:
     async def _take_turn(self) -> bool:
         """Wait for a turn and show the newest state; says whether it was the last one."""
         self._crowd.met(self)
-        self._turn = self._pace.turn(self.place.chat, self._urgency)
+        place = self.place
+        self._turn = self._pace.turn(place.chat, self._urgency)
         try:
             async with self._turn as turn:
-                return await self._speak(turn)
+                return await self._speak(turn, place)
         except Withdrawn:
             return False  # the answer was moved, and its turn is waited for elsewhere
         finally:
@@ -190,9 +191,8 @@ class Answer:
 
     # --- showing them ----------------------------------------------------------------------------
 
-    async def _speak(self, turn: Turn) -> bool:
-        """Show the newest state; says whether it was the last one."""
-        place = self.place
+    async def _speak(self, turn: Turn, place: Place) -> bool:
+        """Show the newest state in a turn of that place; says whether it was the last one."""
         if self._finished is None:
             if self._held_back():
                 self._news.clear()

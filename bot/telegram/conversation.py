@@ -46,7 +46,6 @@ from bot.telegram.presenter import token_of
 from bot.telegram.questions import Questions, answered, wanted
 from bot.telegram.text import units
 from handlers.kit.errors import UserError, explain
-from handlers.kit.parameters import Parameter
 from handlers.kit.parsing import parse
 from handlers.kit.registry import find
 from handlers.kit.reply import Question, Reply, Say
@@ -98,7 +97,7 @@ class Conversation:
         if isinstance(heard, Command):
             await self._take(Deed(messages, heard))
         elif heard is not None and question is not None:
-            who = self._visitor(spoken(messages))
+            who = self._author(spoken(messages))
             self._questions.ask(who.user, who.chat, question)
             await self._take(Deed(messages, heard))
         elif deed is not None:
@@ -113,7 +112,7 @@ class Conversation:
         return deed.question if deed.failed else None
 
     async def _take(self, deed: Deed) -> None:
-        who = self._visitor(spoken(deed.messages))
+        who = self._author(spoken(deed.messages))
         try:
             await self._heard(who, deed.heard, deed)
         except Exception as error:  # noqa: BLE001
@@ -125,9 +124,12 @@ class Conversation:
         if deed.run or not isinstance(deed.heard, Said | Unreadable):
             self._history.note(deed)
 
-    def _visitor(self, message: Message) -> Visitor:
+    def _author(self, message: Message) -> Visitor:
         assert message.from_user is not None  # `read` gives nothing otherwise
-        who = visitor(message.from_user, message.chat, message)
+        return self._visitor(message.from_user, message)
+
+    def _visitor(self, user: User, message: Any, *, quote: bool = True) -> Visitor:
+        who = visitor(user, message.chat, message, quote=quote)
         return replace(who, moderator=self._moderators.question(Place.of(who.address)))
 
     async def _heard(self, who: Visitor, heard: Heard, deed: Deed) -> None:
@@ -154,22 +156,19 @@ class Conversation:
             await self._start(who, heard.line)
             return
         try:
-            files, parameter = _text_files(heard)
-            if parameter is None:
-                run = await self._hub.line(who, heard.line, heard.pictures)
+            name, files = _to_read(heard)
+            if not files:
+                self._follow(who, await self._hub.line(who, heard.line, heard.pictures), deed)
         except UserError as error:
             await self.tell(who, explain(error, heard.name))
             return
-        if parameter is None:
-            self._follow(who, run, deed)
-            return
-        name = parameter.name
-        await self._read_first(
-            who,
-            files,
-            lambda text: self._hub.line(who, heard.line, heard.pictures, {name: text}),
-            deed,
-        )
+        if files:
+            await self._read_first(
+                who,
+                files,
+                lambda text: self._hub.line(who, heard.line, heard.pictures, {name: text}),
+                deed,
+            )
 
     async def _start(self, who: Visitor, line: str) -> None:
         """Welcome somebody; or bring them the answers that they come for, from a crowded group."""
@@ -285,10 +284,8 @@ class Conversation:
         if query.message is None or token is None:
             await self._acknowledge(query)
             return
-        chat = query.message.chat
         # In private the answer stands right below; in a group it says what it answers.
-        who = visitor(query.from_user, chat, query.message, quote=chat.id < 0)
-        who = replace(who, moderator=self._moderators.question(Place.of(who.address)))
+        who = self._visitor(query.from_user, query.message, quote=query.message.chat.id < 0)
         try:
             run = await self._hub.press(who, token, names=_asker(query.message))
         except (UserError, KeyError) as error:  # KeyError: a command that is no more
@@ -309,8 +306,7 @@ class Conversation:
 
     async def _delete(self, query: CallbackQuery, message: Any) -> None:
         """Take an answer away for its owner, or for who looks after the group; else say why not."""
-        who = visitor(query.from_user, message.chat, message)
-        who = replace(who, moderator=self._moderators.question(Place.of(who.address)))
+        who = self._visitor(query.from_user, message)
         try:
             say = words(await self._hub.language(who))
         except Exception as error:  # noqa: BLE001
@@ -395,23 +391,24 @@ class Conversation:
             yield reply
 
 
-def _text_files(heard: Command) -> tuple[Sequence[File], Parameter | None]:
-    """The files to read for a command, and the parameter that they are the value of.
+def _to_read(heard: Command) -> tuple[str, Sequence[File]]:
+    """The files to read for a command, if any, and the parameter that they are the value of.
 
     Raises:
-        UserError: the line is no command, or it has no use for the text it came under.
+        UserError: the line is no command, or it has no use for the text that it came under.
     """
     if not heard.files and heard.answered is None:
-        return (), None
+        return "", ()
     parsed = parse(heard.line)
     parameter = parameter_for(parsed.command, parsed.arguments)
     if heard.files and parameter is not None:
-        return heard.files, parameter
+        return parameter.name, heard.files
     if any(file.text for file in heard.files):
         raise _unexpected(parsed.command.name)
+    # Whoever answers a file may mean something else: it is used where a text is indispensable.
     if heard.answered is not None and parameter is not None and parameter.required:
-        return (heard.answered,), parameter
-    return (), None
+        return parameter.name, (heard.answered,)
+    return "", ()
 
 
 def _unexpected(command: str) -> UserError:

@@ -7,6 +7,7 @@ much is to be sent, nobody is told that work has begun: that would cost a messag
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Crowd:
 
     def notice_due(self, chat: int) -> bool:
         """Whether to tell a group now: answers wait long there, and it was not told lately."""
-        if self._pace.clock() < self._told.get(chat, -NOTICES) + NOTICES:
+        if self._pace.clock() < self._told.get(chat, -math.inf) + NOTICES:
             return False
         waiting = sum(answer.sends for answer in self._answers.get(chat, ()) if answer.waits)
         return self._pace.delay(chat, waiting) > LONG

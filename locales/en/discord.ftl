@@ -9,8 +9,8 @@ discord-menu-detect = Detect objects
 discord-no-picture = There is no picture in this message. Choose a message that has one.
 
 # --- threads, and taking answers away
-discord-thread = I answer in a thread of our own:
-discord-not-deleted = Discord did not let me delete all of it. Somebody who moderates this server can.
+discord-thread = I have opened a thread for this. It goes on there:
+discord-not-deleted = Discord did not let me delete all of it. The server’s moderators can delete the rest.
 
 # --- files
 discord-smaller = The picture was too large for this chat, so it is sent a little smaller.

@@ -9,8 +9,8 @@ discord-menu-detect = Algıla
 discord-no-picture = Bu mesajda resim yok. Resim içeren bir mesaj seç.
 
 # --- alt başlıklar ve cevapları silmek
-discord-thread = Cevabı bu iş için açtığım alt başlıkta veriyorum:
-discord-not-deleted = Discord cevabın tamamını silmeme izin vermedi. Bu sunucunun moderatörleri silebilir.
+discord-thread = Bunun için bir alt başlık açtım, orada devam edelim:
+discord-not-deleted = Discord cevabın tamamını silmeme izin vermedi. Kalanını sunucunun moderatörleri silebilir.
 
 # --- dosyalar
 discord-smaller = Resim bu sohbet için fazla büyüktü; biraz küçültülerek gönderildi.

@@ -14,9 +14,6 @@ from bot.pace import Pace, Rate
 from handlers.kit.runner import Runs
 from handlers.kit.services import Services
 
-# simcord takes no notice of short timers; how often we speak is tested on a clock of our own.
-UNLIMITED = Budgets(*[Pace(lambda channel: Rate(0.0, 1, (0, 0, 0)), 0.0) for _ in range(3)])
-
 
 class World:
     """A Discord with one guild and one channel, and Tadım in it."""
@@ -47,10 +44,15 @@ class World:
 
 
 def build(hub: Hub) -> DiscordFrontend:
-    frontend = DiscordFrontend(hub, "not-a-token", budgets=UNLIMITED)
+    frontend = DiscordFrontend(hub, "not-a-token", budgets=unlimited())
     hub.frontends["discord"] = frontend
     return frontend
 
 
 def labels(message: Any) -> list[str]:
     return [item["label"] for row in message.components for item in row["components"]]
+
+
+def unlimited() -> Budgets:
+    """simcord is not made for short timers; how often we speak is tested on a clock of our own."""
+    return Budgets(*[Pace(lambda channel: Rate(0.0, 1, (0, 0, 0)), 0.0) for _ in range(3)])

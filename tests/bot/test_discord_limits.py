@@ -245,6 +245,18 @@ async def test_typing_that_is_refused_is_no_trouble(client: FakeClient, budgets:
     assert client.kinds == ["typing"]
 
 
+async def test_whispers_beyond_the_budget_are_told_in_place(clock: Clock, budgets: Budgets) -> None:
+    """A whole class is told that the queue is full: nobody waits for minutes to hear it."""
+    outlets = [InteractionOutlet(FakeInteraction(), budgets) for _ in range(16)]  # type: ignore[arg-type]
+    *first, last = await asyncio.gather(*(outlet.may_whisper() for outlet in outlets))
+    assert first == [True] * 15
+    assert not last
+    assert await outlets[0].may_whisper()  # it has paid
+    assert not await outlets[-1].may_whisper()
+    await clock.advance(4)
+    assert await outlets[-1].may_whisper()
+
+
 async def test_further_messages_of_interactions_are_at_most_thirty_a_minute(
     clock: Clock, budgets: Budgets
 ) -> None:

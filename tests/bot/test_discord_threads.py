@@ -8,6 +8,7 @@ import discord
 import pytest
 
 from inference.jobs import QueueFull
+from tests.bot.cave import Cave, cave_command
 from tests.bot.discord_doubles import PHOTO, ScriptedQueue
 from tests.bot.simcord_world import World, labels
 from tests.fakes import FakeMemory
@@ -27,7 +28,10 @@ async def test_the_answer_goes_into_a_thread_and_the_channel_says_where(
     result = await world.ada.slash(world.channel, "cave")
     [thread] = world.channel.threads
     assert thread.name == "/cave · ada"
-    assert result.response.content == f"I answer in a thread of our own: <#{thread.id}>"
+    assert (
+        result.response.content
+        == f"I have opened a thread for this. It goes on there: <#{thread.id}>"
+    )
     assert thread.last_message.content == "It is dark. start"
     stored = world.env.backend.messages[thread.id][thread.last_message.id]
     assert labels(stored) == ["On", "Delete"]

@@ -14,6 +14,7 @@ import pytest
 
 from bot.settings import Settings
 from bot.telegram.crowd import LONG
+from bot.telegram.intake import Place
 from handlers.kit.reply import Reply
 from tests.bot.telegram_doubles import Stage, on_stage, photo
 from tests.e2e.telegram_server import Person, Shown, bad
@@ -206,6 +207,26 @@ async def test_a_status_message_in_the_group_goes_with_its_answer(stage: Stage) 
     assert status.deleted
 
 
+async def test_an_answer_is_moved_also_in_its_turn_while_it_waits_for_the_common_budget(
+    stage: Stage,
+) -> None:
+    ada, others = Person(42, "Ada"), pupils(100)
+    stage.queue.hold.clear()
+    await told(stage, others)
+    await all_ask(stage, [ada])
+    await stage.goes_on(1)
+    stage.queue.hold.set()
+    await stage.clock.settle()
+    await stage.world.says(ada, "/start answers")
+    await stage.clock.settle()
+    assert stage.world.visible(GROUP) == []
+    await stage.goes_on(10)
+    (own,) = photos(stage, ada.id)
+    assert stage.world.visible(GROUP) == []
+    group = stage.frontend._conversation._outbox.pace._lane(GROUP)
+    assert group.paid_until <= own.sent, "the group has not paid for it"
+
+
 async def test_a_moved_answer_can_be_deleted_where_it_is(stage: Stage) -> None:
     people = pupils(30)
     await all_ask(stage, people)
@@ -285,12 +306,17 @@ async def test_two_hundred_are_answered_within_what_the_limits_allow(
         assert [shown.kind for shown in stage.world.visible(person.id)] == ["photo"]
 
 
-async def test_what_was_told_meanwhile_goes_to_nobody_twice(stage: Stage) -> None:
-    """Notices that answer no command go the same way."""
-    stage.world.known_chats |= {person.id for person in pupils(60)}
-    for person in pupils(60):
-        place = {"chat": person.id, "user": person.id}
-        address = type("Address", (), {"place": place})()
-        stage.frontend._spawn(stage.frontend.send, address, Reply.say("cancelled"), "en")
+async def test_notices_go_out_within_the_limits_once_each(stage: Stage) -> None:
+    people = pupils(60)
+    await told(stage, people)
     await stage.goes_on(5)
-    assert all(words(stage, person.id) == ["Cancelled."] for person in pupils(60))
+    assert all(words(stage, person.id) == ["Cancelled."] for person in people)
+
+
+async def told(stage: Stage, people: list[Person]) -> None:
+    """Have everybody told something at once, as a notice, which answers no command."""
+    stage.world.known_chats |= {person.id for person in people}
+    for person in people:
+        address = Place(person.id, person.id).address()
+        stage.frontend._spawn(stage.frontend.send, address, Reply.say("cancelled"), "en")
+    await stage.clock.settle()

@@ -16,6 +16,7 @@ from bot.settings import Settings
 from bot.telegram.documents import LIMIT, decode
 from handlers.kit.errors import UserError
 from handlers.kit.request import PictureRef
+from handlers.kit.runner import Run
 from inference.jobs import Done
 from inference.tasks.text_generation import GeneratedText
 from tests.bot.telegram_doubles import Stage, on_stage, photo
@@ -238,13 +239,24 @@ async def test_a_slow_download_is_acknowledged_and_later_messages_wait(
     await stage.reads(ADA.id, "Welcome")
 
 
-async def test_whoever_blocks_us_while_their_file_is_read_gets_no_work_done(
-    stage: Stage,
+async def test_the_work_of_somebody_who_blocked_us_meanwhile_is_stopped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    runs: list[Run] = []
+    line = stage.hub.line
+
+    async def noted(*arguments: Any) -> Run:
+        runs.append(await line(*arguments))
+        return runs[-1]
+
+    monkeypatch.setattr(stage.hub, "line", noted)
     stage.world.blocked.add(ADA.id)
     stage.queue.hold.clear()
     await stage.world.hands(ADA, b"once", caption="/gpt")
-    await stage.passes(stage.world.until(lambda: stage.queue.cancelled, "the end of the work"))
+    await stage.passes(stage.world.until(lambda: runs and runs[0].final, "the end of the work"))
+    assert runs[0].final is not None
+    assert runs[0].final.blocks == runs[0].farewell.blocks
+    assert len(stage.queue.cancelled) == len(stage.queue.jobs)
 
 
 # --- encodings -----------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ REQUEST_LIMIT = 25 * 1024 * 1024  # bytes
 PATIENCE = 30.0  # seconds that a test waits for something to be seen
 
 MANAGE_GUILD = 1 << 5
-CREATE_PUBLIC_THREADS = 1 << 35
-PERMISSIONS = 2_147_601_408  # what everybody may do, the bot included
+CREATE_PUBLIC_THREADS, SEND_MESSAGES_IN_THREADS = 1 << 35, 1 << 38
+PERMISSIONS = 2_147_601_408  # what everybody may do
 TEXT_CHANNEL, PUBLIC_THREAD = 0, 11
 
 _EPOCH = 1_420_070_400_000  # milliseconds; the first one of 2015
@@ -217,7 +217,7 @@ class World:
         self.interactions: dict[str, Interaction] = {}
         self.direct: dict[int, int] = {}  # channels of direct messages, by person
         self.threads: dict[int, str] = {}  # names, by id
-        self.permissions = PERMISSIONS | CREATE_PUBLIC_THREADS  # the bot's
+        self.permissions = PERMISSIONS | CREATE_PUBLIC_THREADS | SEND_MESSAGES_IN_THREADS  # bot's
         self.typing: list[int] = []  # channels in which the bot showed that it types
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.requests: list[tuple[str, Json]] = []  # names of routes with what was sent

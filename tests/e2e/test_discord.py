@@ -7,6 +7,7 @@ import io
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,19 @@ from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.jobs import Queued
 from inference.weights import WeightsStore
+from tests.bot.cave import cave_command
 from tests.bot.discord_doubles import PHOTO, ScriptedQueue, jpeg
 from tests.e2e.discord_server import library_at, serving
-from tests.e2e.discord_world import TOKEN, Fault, World, dropped, refusal, too_many
+from tests.e2e.discord_world import (
+    PERMISSIONS,
+    TOKEN,
+    Fault,
+    Message,
+    World,
+    dropped,
+    refusal,
+    too_many,
+)
 
 
 @pytest.fixture
@@ -120,6 +131,83 @@ async def test_a_menu_on_somebody_elses_picture(
         assert "köpek" in (await world.finished(used)).content
 
 
+async def test_a_menu_on_a_message_with_several_pictures(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada, alan = world.person("Ada", locale="tr"), world.person("Alan")
+    queue.detects()
+    pictures = [(f"{number}.jpg", jpeg(60 + number)) for number in range(10)]
+    async with tadim(settings, queue):
+        used = world.menu(ada, "Algıla", world.say(alan, "look", *pictures))
+        answer = await world.finished(used)
+    assert len(used.visible) == 1
+    assert len(answer.uploads) == 10
+    assert len({upload.data for upload in answer.uploads}) == 10
+    assert answer.content.count("köpek") == 10
+    assert len(queue.jobs) == 10
+
+
+async def test_several_pictures_in_a_form(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    queue.detects()
+    async with tadim(settings, queue):
+        shown = world.slash(ada, "detect")
+        await world.until(lambda: shown.form)
+        sent = world.send_form(ada, shown, picture=[PHOTO, ("b.jpg", jpeg(80))])
+        assert len((await world.finished(sent)).uploads) == 2
+
+
+async def test_a_long_text_keeps_its_lines(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    queue.writes("Understood.")
+    async with tadim(settings, queue):
+        shown = world.slash(ada, "gpt")
+        await world.until(lambda: shown.form)
+        await world.finished(world.send_form(ada, shown, text="One line,\nand another."))
+    assert queue.jobs[0].payload.messages == (("user", "One line,\nand another."),)
+
+
+async def test_a_conversation_in_a_thread(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada", locale="tr")
+    with cave_command() as cave:
+        async with tadim(settings, queue):
+            used = world.slash(ada, "cave")
+            where = await world.answer(used, lambda m: "<#" in m.content)
+            [thread] = world.threads
+            [first] = await world.until(
+                lambda: [m for m in said_in(world, thread, "start") if "On" in m.buttons]
+            )
+            pressed = world.press(ada, first, "On")
+            second = await world.answer(pressed, lambda m: "on" in m.content)
+    assert world.threads[thread] == "/cave · Ada"
+    assert where.content.endswith(f"<#{thread}>")
+    assert second.channel == thread
+    assert [request.chat for request in cave.requests] == [f"discord:{thread}"] * 2
+    assert [request.ground for request in cave.requests] == [f"discord:{world.channel}"] * 2
+
+
+async def test_no_thread_without_the_permission(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    world.permissions = PERMISSIONS
+    with cave_command():
+        async with tadim(settings, queue):
+            used = world.slash(world.person("Ada"), "cave")
+            await world.answer(used, lambda m: m.content == "It is dark. start")
+    assert world.threads == {}
+    assert "start_thread" not in names(world)
+
+
+def said_in(world: World, channel: int, text: str) -> list[Message]:
+    return [m for m in world.messages.values() if m.channel == channel and text in m.content]
+
+
 async def test_wrong_input_is_told_to_the_asker_alone(
     world: World, queue: ScriptedQueue, settings: Settings
 ) -> None:
@@ -182,8 +270,51 @@ async def test_somebody_elses_button(
         first = await world.finished(world.slash(ada, "gpt", text="Tell me a story."))
         answer = await world.finished(world.press(alan, first, "Again"))
     assert answer.ephemeral
-    assert answer.content == "Bu düğme başkasının. Komutu yazarsan sana da bir tane gelir."
+    assert answer.content == "Bu düğmenin sahibi: Ada. Komutu yazarsan sana da bir tane gelir."
     assert len(queue.jobs) == 1
+
+
+async def test_an_answer_is_taken_away_after_a_restart(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada, alan = world.person("Ada"), world.person("Alan", locale="tr")
+    grace = world.person("Grace", moderates=True)
+    queue.writes("This is a sentence of a long story. " * 120)
+    async with tadim(settings, queue):
+        told = [world.slash(ada, "gpt", text="Tell me a story.") for _ in range(2)]
+        for used in told:
+            await world.answer(used, lambda m: "Delete" in m.buttons)
+    assert [len(used.visible) for used in told] == [3, 3]
+    first, second = told
+    async with tadim(settings, queue):
+        refused = await world.answer(world.press(alan, first.visible[-1], "Delete"))
+        assert refused.ephemeral
+        assert refused.content.startswith("Bu düğmenin sahibi: Ada.")
+        assert len(first.visible) == 3
+        world.press(ada, first.visible[-1], "Delete")
+        await world.until(lambda: not first.visible)
+        world.press(grace, second.visible[-1], "Delete")
+        await world.until(lambda: not second.visible)
+
+
+async def test_a_moderator_cancels_what_others_run(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada, alan = world.person("Ada"), world.person("Alan")
+    grace = world.person("Grace", moderates=True)
+    queue.script = [Queued(3, 3, None), asyncio.Event().wait]
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", text="Tell me a story.")
+        waiting = await world.answer(used)
+        refused = await world.finished(world.press(alan, waiting, "Cancel"))
+        assert refused.ephemeral
+        assert "Ada" in refused.content
+        done = await world.finished(world.press(grace, waiting, "Cancel"))
+        assert done.ephemeral
+        await world.answer(used, lambda m: "Cancel" not in m.buttons)
+    # Nobody else saw that Tadım was "thinking" about it.
+    acknowledged = [body for name, body in world.requests if name == "respond"]
+    assert [body["data"]["flags"] for body in acknowledged[1:]] == [64, 64]
 
 
 async def test_a_wrong_token_is_one_clear_sentence(
@@ -255,8 +386,8 @@ async def test_a_command_from_before_an_update(
 ) -> None:
     ada = world.person("Ada", locale="tr")
     async with tadim(settings, queue):
-        old = next(command for command in world.commands if command["name"] == "gpt")
-        for name, localised in (("gone", "gitti"), ("gpt", "gpt")):
+        old = next(command for command in world.commands if command["name"] == "how")
+        for name, localised in (("gone", "gitti"), ("how", "nasıl")):
             old["name"], old["name_localizations"] = name, {"tr": localised}
             # Under its new name it is unknown; then it is known, but lacks a required option.
             used = world.slash(ada, localised)
@@ -321,6 +452,30 @@ async def test_the_answer_comes_after_the_deadline(
         assert message not in used.messages
         pressed = world.press(ada, message, "Again")
         assert "Better late" in (await world.finished(pressed)).content
+
+
+async def test_a_late_answer_replies_to_its_last_state(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    goes_on = asyncio.Event()
+    queue.writes("Better late than never.")
+    queue.script[:0] = [
+        Queued(3, 3, None),
+        goes_on.wait,
+        Queued(2, 3, None),
+        partial(world.until, lambda: world.typing),
+    ]
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", text="Hi")
+        state = await world.answer(used)
+        world.faults["edit_original"].append(refusal(401, 50027))  # the token has died
+        goes_on.set()
+        [late] = await world.until(lambda: said_in(world, world.channel, "Better late"))
+    assert late.replies_to == state.id
+    assert late.content.startswith(f"<@{ada.id}>\n")
+    assert "number 3" in state.content
+    assert world.typing == [world.channel]
 
 
 async def test_the_connection_is_lost_and_resumed(

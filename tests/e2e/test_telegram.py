@@ -92,6 +92,14 @@ async def running(hub: Hub, base: str, token: str = TOKEN) -> AsyncIterator[Tele
         await frontend.stop()
 
 
+def streams(queue: ScriptedQueue, *said: str) -> str:
+    """Let the model write these words and then wait; gives all of them."""
+    whole = GeneratedText("".join(said), len(said), 30.0, "stop")
+    queue.script = [*(Token(word) for word in said), Done(whole, "SmolLM2", 0.1)]
+    queue.hold.clear()
+    return whole.text
+
+
 # --- a photo goes in, an annotated photo comes out -----------------------------------------------
 
 
@@ -111,6 +119,21 @@ async def test_a_photo_in_turkish(
     assert ImageChops.difference(annotated, plain).getbbox() is not None
     assert queue.jobs[0].payload.confidence == 0.4
     assert {"algila", "yardim"} <= set(world.menu("tr", "all_private_chats"))
+
+
+async def test_an_album_and_a_text_file(
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
+) -> None:
+    async with tadim(settings, queue, base):
+        await world.shows_album(EFE, [photo(), photo(90, 60)], {1: "/algıla"}, arriving=(1, 0))
+        text = await world.reads(EFE.id, "2. Gördüklerim: bir köpek.", "text")
+        assert [shown.kind for shown in world.visible(EFE.id)][-3:] == ["photo", "photo", "text"]
+        assert "Tekrar dene" in {button["text"] for button in text.buttons}
+        queue.script = [Done(GeneratedText("bir varmış", 2, 30.0, "stop"), "SmolLM2", 0.1)]
+        await world.hands(EFE, "İki kere iki".encode("windows-1254"), caption="/gpt")
+        await world.reads(EFE.id, "bir varmış")
+    assert [job.payload.width for job in queue.jobs[:2]] == [80, 90]
+    assert queue.jobs[2].payload.messages == (("user", "İki kere iki"),)
 
 
 @pytest.mark.weights
@@ -138,17 +161,45 @@ async def test_a_photo_through_the_real_model(
 async def test_streamed_text_grows_in_one_message(
     world: World, base: str, queue: ScriptedQueue, settings: Settings
 ) -> None:
-    said = ["<Bir> ", "iki & ", "üç"]
-    whole = GeneratedText("".join(said), 3, 30.0, "stop")
-    queue.script = [*(Token(word) for word in said), Done(whole, "SmolLM2", 0.1)]
-    queue.hold.clear()
+    whole = streams(queue, "<Bir> ", "iki & ", "üç")
+    async with tadim(settings, queue, base):
+        await world.says(EFE, "/gpt say", chat=GROUP)
+        growing = await world.reads(GROUP, whole)
+        queue.hold.set()
+        await world.until(lambda: "Model: SmolLM2" in growing.text, "the final state")
+    assert world.visible(GROUP) == [growing]
+    assert "<blockquote>&lt;Bir&gt; iki &amp; üç</blockquote>" in growing.sent_html
+
+
+async def test_in_private_it_grows_in_a_draft(
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
+) -> None:
+    whole = streams(queue, "<Bir> ", "iki & ", "üç")
     async with tadim(settings, queue, base):
         await world.says(EFE, "/gpt say")
-        growing = await world.reads(EFE.id, "<Bir> iki & üç")
+        await world.until(lambda: world.draft(EFE.id), "the draft")
+        assert [(one.text, len(one.buttons)) for one in world.visible(EFE.id)] == [
+            ("Yazıyorum…", 1)
+        ]
+        queue.hold.set()
+        answer = await world.reads(EFE.id, whole)
+        await world.until(lambda: world.visible(EFE.id) == [answer], "the status message to go")
+    assert "<blockquote>&lt;Bir&gt; iki &amp; üç</blockquote>" in world.drafts[-1].html
+    assert "<blockquote>&lt;Bir&gt; iki &amp; üç</blockquote>" in answer.sent_html
+
+
+async def test_where_the_api_has_no_drafts_it_grows_by_edits(
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
+) -> None:
+    whole = streams(queue, "Bir ", "iki ", "üç")
+    world.faults["sendMessageDraft"].append(Refusal(404, "Not Found"))
+    async with tadim(settings, queue, base):
+        await world.says(EFE, "/gpt say")
+        growing = await world.reads(EFE.id, whole)
         queue.hold.set()
         await world.until(lambda: "Model: SmolLM2" in growing.text, "the final state")
     assert world.visible(EFE.id) == [growing]
-    assert "<blockquote>&lt;Bir&gt; iki &amp; üç</blockquote>" in growing.sent_html
+    assert "sendMessageDraft" not in world.methods()
 
 
 async def test_buttons_work_after_a_restart(
