@@ -12,7 +12,8 @@ edit is therefore sent within a `Turn`, whichever answer it belongs to:
    edits; but nobody is overtaken by what was asked for `PATIENCE` later.
 
 Each budget is a leaky bucket in its virtual-scheduling form (GCRA): `paid_until` is when all that
-was sent will have been paid off; `burst` sends may run ahead of it.
+was sent will have been paid off; `burst` sends may run ahead of it. A chat may have a `Cap` beside
+it, over a longer time.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -35,6 +37,15 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `most` sends in any `seconds`. `kept`: as in `Rate`."""
+
+    most: int
+    seconds: float
+    kept: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """One send every `interval` seconds, `burst` of them at once.
 
@@ -44,10 +55,15 @@ class Rate:
     interval: float
     burst: int
     kept: tuple[int, int, int]
+    cap: Cap | None = None
 
 
 CROWDED = 0.5  # seconds of sends that wait for the common budget, beyond which edits wait
 PATIENCE = (0.0, 10.0, 20.0)  # seconds by which others may go ahead there, by urgency
+# What a send costs of the common budget, by urgency. Sends that leave evenly may arrive unevenly;
+# what can be skipped keeps a distance from the limit.
+COSTS = (1.0, 1.0, 1.5)
+LULL = 1.0  # seconds in which nothing is sent at all after a platform's protest in a crowd
 
 
 class Timer(Protocol):
@@ -137,6 +153,10 @@ class Lane:
     waiting: list[tuple[Urgency, int, Turn]] = field(default_factory=list)
     timer: Timer | None = None
 
+    def __post_init__(self) -> None:
+        cap = self.rate.cap
+        self.sent: deque[float] = deque(maxlen=cap.most if cap else 0)  # when, for the cap
+
     def enqueue(self, turn: Turn) -> None:
         heapq.heappush(self.waiting, (turn.urgency, next(self.pace.counter), turn))
         if self.speaking is not None:
@@ -155,7 +175,9 @@ class Lane:
         turn = self._next()
         if self.speaking is not None or turn is None:
             return
-        wait = self._ready_at(self.rate.kept[turn.urgency]) - self.pace.clock()
+        kept = self.rate.kept[turn.urgency]
+        left = self.rate.cap.kept[turn.urgency] if self.rate.cap else 0
+        wait = self._ready_at(kept, left) - self.pace.clock()
         if wait <= 0 and turn.urgency is Urgency.EDIT and self.pace.crowded:
             wait = CROWDED
         if wait > 0:
@@ -174,11 +196,17 @@ class Lane:
     def refund(self) -> None:
         """Give back what was paid and not sent."""
         self.paid_until -= self.rate.interval
+        if self.sent:
+            self.sent.pop()
 
     def spare(self, sends: int) -> bool:
         """Take one send if it may go now and `sends` more after it, all of them at once."""
-        fits = sends < self.rate.burst and self._ready_at(sends) <= self.pace.clock()
-        if not fits or not self.pace.common.take_spare():
+        cap = self.rate.cap
+        left = max(sends, cap.kept[Urgency.EDIT]) if cap else 0
+        fits = sends < self.rate.burst and (cap is None or left < cap.most)
+        if not fits or self._ready_at(sends, left) > self.pace.clock():
+            return False
+        if not self.pace.common.take_spare():
             return False
         self._charge()
         return True
@@ -186,22 +214,37 @@ class Lane:
     def delay(self, sends: int) -> float:
         """Seconds until so many sends would be out, had they this chat for themselves."""
         now = self.pace.clock()
-        start = max(now, self.frozen_until)
-        last = max(self.paid_until, start) + (sends - self.rate.burst) * self.rate.interval
-        return max(start, last) - now
+        return self._out(sends, max(now, self.frozen_until)) - now
+
+    def _out(self, sends: int, start: float) -> float:
+        """When the last of so many sends would be out, none of them before `start`."""
+        owed = max(self.paid_until, start) + (sends - self.rate.burst) * self.rate.interval
+        cap = self.rate.cap
+        before = len(self.sent) + sends - 1 - cap.most if cap else -1  # which makes room for it
+        if cap is None or sends < 1 or before < 0:
+            return max(start, owed)
+        known = before < len(self.sent)
+        gone = self.sent[before] if known else self._out(before - len(self.sent) + 1, start)
+        return max(start, owed, gone + cap.seconds)
 
     def _charge(self) -> None:
-        self.paid_until = max(self.paid_until, self.pace.clock()) + self.rate.interval
+        now = self.pace.clock()
+        self.paid_until = max(self.paid_until, now) + self.rate.interval
+        self.sent.append(now)
 
     async def _allowed(self) -> None:
         # More may be sent in one turn than the chat's budget held when it began.
-        while (wait := self._ready_at(0) - self.pace.clock()) > 0:
+        while (wait := self._ready_at(0, 0) - self.pace.clock()) > 0:
             await self.pace.sleep(wait)
 
-    def _ready_at(self, kept: int) -> float:
-        """When one may be sent and `kept` more at once, in the clock's seconds."""
+    def _ready_at(self, kept: int, left: int) -> float:
+        """When one may be sent and `kept` more at once, `left` more by the cap."""
         ahead = (self.rate.burst - 1 - kept) * self.rate.interval
-        return max(self.paid_until - ahead, self.frozen_until)
+        ready = max(self.paid_until - ahead, self.frozen_until)
+        cap = self.rate.cap
+        if cap is None or len(self.sent) < cap.most - left:
+            return ready
+        return max(ready, self.sent[left - cap.most] + cap.seconds)
 
     def _next(self) -> Turn | None:
         while self.waiting:
@@ -212,9 +255,17 @@ class Lane:
         return None
 
     @property
-    def idle(self) -> bool:
+    def quiet(self) -> bool:
+        """Whether nobody speaks or waits here, and no burst is to be made up for."""
         settled = max(self.paid_until, self.frozen_until) <= self.pace.clock()
         return settled and self.speaking is None and self._next() is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing here is worth remembering."""
+        cap = self.rate.cap
+        recent = cap and self.sent and self.sent[-1] + cap.seconds > self.pace.clock()
+        return self.quiet and not recent
 
 
 class Common:
@@ -228,7 +279,7 @@ class Common:
         self._pace = pace
         self._interval = interval
         self._free_at = 0.0
-        self._queue: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._queue: list[tuple[float, int, asyncio.Future[None], Turn]] = []
         self._timer: Timer | None = None
 
     async def take(self, turn: Turn) -> None:
@@ -247,13 +298,17 @@ class Common:
         now = self._pace.clock()
         if self.waiting or self._free_at > now:
             return False
-        self._free_at = now + self._interval
+        self._free_at = now + self._interval * COSTS[Urgency.EDIT]
         return True
 
     def enqueue(self, turn: Turn, slot: asyncio.Future[None]) -> None:
         latest = self._pace.clock() + PATIENCE[turn.urgency]
-        heapq.heappush(self._queue, (latest, next(self._pace.counter), slot))
+        heapq.heappush(self._queue, (latest, next(self._pace.counter), slot, turn))
         self._pump()
+
+    def pause(self, seconds: float) -> None:
+        """Hand out no slot for so long."""
+        self._free_at = max(self._free_at, self._pace.clock() + seconds)
 
     @property
     def booked(self) -> float:
@@ -266,7 +321,7 @@ class Common:
             self._timer.cancel()
             self._timer = None
         while self._queue:
-            slot = self._queue[0][2]
+            _, _, slot, turn = self._queue[0]
             if slot.done():  # given up, or handed out under more urgency
                 heapq.heappop(self._queue)
                 continue
@@ -278,7 +333,8 @@ class Common:
             slot.set_result(None)
             # A timer that came a little late is made up for, or the pace would drag behind.
             late = now - self._free_at
-            self._free_at = (self._free_at if late < self._interval else now) + self._interval
+            began = self._free_at if late < self._interval else now
+            self._free_at = began + self._interval * COSTS[turn.urgency]
 
 
 class Pace:
@@ -311,14 +367,19 @@ class Pace:
         Says whether there was one: nobody speaks or waits there, and all that was sent is paid off.
         """
         lane = self._lane(chat)
-        return lane.idle and lane.spare(0)
+        return lane.quiet and lane.spare(0)
 
     def delay(self, chat: int, sends: int) -> float:
         """Seconds until so many sends would be out in `chat`, went nothing else there."""
         return self._lane(chat).delay(sends)
 
     def freeze(self, chat: int, seconds: float) -> None:
-        """Send nothing to `chat` for so long: the platform said so."""
+        """Send nothing to `chat` for so long: the platform said so.
+
+        It does not say which limit was meant; where much is sent to many, it may be that of all.
+        """
+        if self.crowded:
+            self.common.pause(min(seconds, LULL))
         lane = self._lane(chat)
         lane.frozen_until = max(lane.frozen_until, self.clock() + seconds)
         lane.pump()

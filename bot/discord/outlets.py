@@ -197,7 +197,8 @@ class ChannelOutlet(Outlet):
             log.info("typing was not shown: %r", error)
 
     async def _pay(self) -> None:
-        await _pay(self._budgets.messages, self._channel, Urgency.FINAL)
+        if not self._paid:
+            await _pay(self._budgets.messages, self._channel, Urgency.FINAL)
         self._paid = False
 
 

@@ -209,12 +209,13 @@ async def test_a_state_is_paid_for_once_and_an_answer_goes_first(
     tasks = [asyncio.create_task(state()), asyncio.create_task(answer())]
     await clock.advance(0.1)
     assert order == ["answer"]
-    await clock.advance(5)
+    await clock.advance(2.6)
     await asyncio.gather(*tasks)
     assert order == ["answer", "state"]
     assert client.kinds == ["post", "post", "edit"]
-    # The edit paid nothing more than its state had.
     assert client.times[2] - client.times[0] == pytest.approx(2.6, abs=0.1)
+    # The edit has paid nothing more than its state had.
+    assert budgets.messages.delay(CHANNEL, 2) == pytest.approx(1.3, abs=0.15)
 
 
 async def test_typing_is_shown_now_and_then_and_only_where_nobody_waits(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.pace import PATIENCE, Turn, Urgency, Withdrawn
+from bot.pace import COSTS, PATIENCE, Turn, Urgency, Withdrawn
 from bot.telegram.limits import ALL_INTERVAL, telegram_pace
 from tests.bot.clock import Clock
 
@@ -125,13 +125,13 @@ async def test_answers_go_before_edits_and_edits_leave_room_for_answers(
 
 
 async def test_an_edit_that_becomes_the_answer_is_hurried(speakers: Speakers) -> None:
-    speakers.ask(GROUP, Urgency.FINAL, "f", times=4)
+    speakers.ask(GROUP, Urgency.FINAL, "f", times=3)
     await speakers.clock.advance(0.5)
     turn = speakers.pace.turn(GROUP, Urgency.EDIT)
-    await speakers.clock.advance(0.5)
+    await speakers.clock.advance(1)
     assert not turn.granted.done()
     turn.hurry()
-    await speakers.clock.advance(0.5)
+    await speakers.clock.advance(0.1)
     assert turn.granted.done()
 
 
@@ -333,20 +333,21 @@ async def test_within_a_turn_only_what_its_own_messages_leave_is_to_spare(
         began = speakers.clock.now
         for _ in range(sends):
             paying = asyncio.create_task(turn.pay())
-            await speakers.clock.advance(ALL_INTERVAL)
+            await speakers.clock.advance(ALL_INTERVAL * COSTS[Urgency.EDIT])
             assert paying.done()
         assert speakers.clock.now - began < 0.2
 
 
 async def test_how_long_so_many_would_take(speakers: Speakers) -> None:
     pace = speakers.pace
-    assert pace.delay(GROUP, 0) == pace.delay(GROUP, 5) == 0
-    assert pace.delay(GROUP, 10) == 20
-    began = speakers.clock.now
-    for _ in range(10):
-        speakers.ask(GROUP, Urgency.FINAL)
-    await speakers.clock.advance(60)
-    assert speakers.sent[-1][1] - began == pytest.approx(20, abs=1)
+    assert pace.delay(GROUP, 0) == pace.delay(GROUP, 3) == 0
+    for sends in (5, 10, 25, 50):
+        forecast, began = pace.delay(GROUP, sends), speakers.clock.now
+        for _ in range(sends):
+            speakers.ask(GROUP, Urgency.FINAL)
+        await speakers.clock.advance(200)
+        assert speakers.sent[-1][1] - began == pytest.approx(forecast, abs=1)
+    assert forecast > 120, "nineteen in the first minute, nineteen in the second"
     pace.freeze(43, 30)
     assert pace.delay(43, 1) == pytest.approx(30)
 

@@ -78,8 +78,8 @@ async def test_typing_is_shown_in_the_topic(stage: Stage) -> None:
 
 
 async def test_a_group_whose_budget_is_in_use_sees_none(stage: Stage) -> None:
-    """Four ask: their status messages are not paid off when they would be shown as typing."""
-    for number in range(4):
+    """Seven ask: what is shown as typing must leave their answers room within the minute."""
+    for number in range(7):
         person = Person(100 + number, "Pupil", "en")
         await stage.world.shows(person, photo(), "/detect", chat=GROUP)
     await stage.goes_on(11)

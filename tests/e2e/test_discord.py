@@ -297,6 +297,22 @@ async def test_an_answer_is_taken_away_after_a_restart(
         await world.until(lambda: not second.visible)
 
 
+async def test_what_a_button_brings_for_one_person_is_acknowledged_so(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    """Nobody else sees that Tadım is "thinking" about it."""
+    ada = world.person("Ada")
+    queue.script = [Queued(3, 3, None), asyncio.Event().wait]
+    async with tadim(settings, queue):
+        used = world.slash(ada, "gpt", text="Tell me a story.")
+        waiting = await world.answer(used)
+        done = await world.finished(world.press(ada, waiting, "Cancel"))
+        await world.answer(used, lambda m: "Cancel" not in m.buttons)
+    assert done.ephemeral
+    acknowledged = [body for name, body in world.requests if name == "respond"]
+    assert acknowledged[-1] == {"type": 5, "data": {"flags": 64}}
+
+
 async def test_a_moderator_cancels_what_others_run(
     world: World, queue: ScriptedQueue, settings: Settings
 ) -> None:
@@ -476,6 +492,25 @@ async def test_a_late_answer_replies_to_its_last_state(
     assert late.content.startswith(f"<@{ada.id}>\n")
     assert "number 3" in state.content
     assert world.typing == [world.channel]
+
+
+async def test_a_late_picture_that_may_not_reply_comes_whole(
+    world: World, queue: ScriptedQueue, settings: Settings
+) -> None:
+    ada = world.person("Ada")
+    goes_on = asyncio.Event()
+    queue.detects()
+    queue.script[1:1] = [goes_on.wait]
+    async with tadim(settings, queue):
+        used = world.slash(ada, "detect", picture=PHOTO)
+        await world.answer(used)
+        for _ in range(3):
+            world.faults["edit_original"].append(refusal(401, 50027))
+        world.faults["post"].append(refusal(403, 160002))  # the channel's history is hidden
+        goes_on.set()
+        [late] = await world.until(lambda: said_in(world, world.channel, "one dog"))
+    assert late.replies_to is None
+    assert Image.open(io.BytesIO(late.uploads[0].data)).format == "JPEG"
 
 
 async def test_the_connection_is_lost_and_resumed(
