@@ -81,6 +81,7 @@ class Turn:
         self.urgency = urgency
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.slot: asyncio.Future[None] | None = None  # while it waits for the common budget
+        self.asked = lane.pace.clock()
         self._lane = lane
         self._reserved = False
         lane.enqueue(self)
@@ -271,7 +272,9 @@ class Lane:
 class Common:
     """The budget of all chats together, and the turns that wait for it.
 
-    Who waits stands under the latest moment up to which others may go ahead; see `PATIENCE`.
+    Who waits stands under the latest moment up to which others may go ahead; see `PATIENCE`. It is
+    counted from when the turn was asked for, so that who waited for the chat's own budget does not
+    wait again.
     """
 
     def __init__(self, pace: Pace, interval: float) -> None:
@@ -302,7 +305,7 @@ class Common:
         return True
 
     def enqueue(self, turn: Turn, slot: asyncio.Future[None]) -> None:
-        latest = self._pace.clock() + PATIENCE[turn.urgency]
+        latest = turn.asked + PATIENCE[turn.urgency]
         heapq.heappush(self._queue, (latest, next(self._pace.counter), slot, turn))
         self._pump()
 

@@ -38,7 +38,8 @@ async def help(  # the command's name goes before the built-in's
     Moderators' commands are listed to moderators.
     """
     if command is None:
-        manages = await request.may_manage(request.room)
+        # Where a room has no channels there is nothing to manage yet, and it costs a question.
+        manages = bool(request.channel) and await request.may_manage(request.room)
         shown = [entry for entry in commands().values() if manages or not entry.moderators]
         yield _overview(shown, services)
     else:

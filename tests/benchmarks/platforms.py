@@ -15,7 +15,7 @@ models.
 **telegram-private**, **telegram-group**: seconds from the first press to the last answer, over
 those that the limits allow. So long a sender would take who knows everything beforehand and sends
 nothing but what is needed: an answer for each, none before its model was done with it, at most 30
-in any second; in a group at most 20 in any minute. There one message with a link counts as needed,
+in any second; in a group one a second and at most 20 in any minute. There one message with a link counts as needed,
 the answers of those whom it leads to their private chats may go there from the moment they open
 them (0.5 to 3 s after they saw the link), and every twentieth never does. Bar: 1.2. Beside it
 stands what the limits alone would have taken, were models infinitely fast.
@@ -62,7 +62,7 @@ PARTS = {
 STARTING = 180.0  # seconds: models are loaded
 STREAMS = 4
 NEEDED = ("yolo26n", "smollm2-135m-instruct")
-IN_ALL, IN_GROUP = (30, 1.0), (20, 60.0)  # messages, seconds
+IN_ALL, IN_CHAT, IN_GROUP = (30, 1.0), (1, 1.0), (20, 60.0)  # messages, seconds
 
 
 class Failed(Exception):
@@ -177,18 +177,18 @@ def _possible(people: list[Report], ready: dict[str, float], grouped: bool) -> f
         if each["user"] not in stay
     ]
     if not grouped:
-        return earliest(private, *IN_ALL)
+        return earliest(private, IN_ALL)
     link = min(each["pressed"] for each in people)
     group = [link, *(ready[user] for user in stay)]
-    return max(earliest(private, *IN_ALL), earliest(group, *IN_GROUP))
+    return max(earliest(private, IN_ALL), earliest(group, IN_CHAT, IN_GROUP))
 
 
-def earliest(ready: Sequence[float], most: int, seconds: float) -> float:
-    """When the last message can be sent: each once it is ready, `most` in any `seconds`."""
+def earliest(ready: Sequence[float], *limits: tuple[int, float]) -> float:
+    """When the last message can be sent: each once it is ready, so many in so many seconds."""
     sent: list[float] = []
     for moment in sorted(ready):
-        allowed = sent[-most] + seconds if len(sent) >= most else moment
-        sent.append(max(moment, allowed))
+        allowed = [sent[-most] + seconds for most, seconds in limits if len(sent) >= most]
+        sent.append(max(moment, *allowed) if allowed else moment)
     return sent[-1] if sent else 0.0
 
 

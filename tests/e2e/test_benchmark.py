@@ -80,7 +80,8 @@ def test_who_opens_a_private_chat_may_be_answered_from_then_on() -> None:
 
 
 def test_no_more_is_possible_than_the_limits_allow() -> None:
-    assert earliest([0.0] * 30, 30, 1.0) == 0.0
-    assert earliest([0.0] * 61, 30, 1.0) == 2.0
-    assert earliest([5.0, *[0.0] * 30], 30, 1.0) == 5.0
-    assert earliest([], 30, 1.0) == 0.0
+    assert earliest([0.0] * 30, (30, 1.0)) == 0.0
+    assert earliest([0.0] * 61, (30, 1.0)) == 2.0
+    assert earliest([5.0, *[0.0] * 30], (30, 1.0)) == 5.0
+    assert earliest([], (30, 1.0)) == 0.0
+    assert earliest([0.0] * 21, (1, 1.0), (20, 60.0)) == 60.0

@@ -26,7 +26,7 @@ def platform(request: pytest.FixtureRequest) -> Iterator[FakePlatform]:
 
 
 async def test_it_lists_every_command_under_its_stop_in_order(platform: FakePlatform) -> None:
-    platform.moderates = True
+    platform.moderates, platform.about = True, {"channel": "general"}
     reply = await platform.ask("help")
     text = platform.read(reply)
     lines = text.splitlines()
