@@ -102,13 +102,17 @@ class FrontendError(Exception):
 
 
 class NotYours(UserError):
-    """A button that belongs to somebody else; `name` is how the chat calls them, if known."""
+    """A button that belongs to somebody else; `name` is how the chat calls them, if known.
 
-    def __init__(self, name: str = "") -> None:
-        if name:
-            super().__init__("error-button-not-yours-but", name=echo(name))
+    `owner` is who they are, as "platform:id"; nobody is told.
+    """
+
+    def __init__(self, name: str = "", owner: str = "") -> None:
+        if shown := echo(name):
+            super().__init__("error-button-not-yours-but", name=shown)
         else:
             super().__init__("error-button-not-yours")
+        self.owner = owner
 
 
 class Elsewhere(UserError):
@@ -241,7 +245,7 @@ class Hub:
         if stored is None or stored.call.command not in commands():
             raise UserError("error-button-gone")
         if stored.user != visitor.user and not commands()[stored.call.command].open:
-            raise NotYours((names or {}).get(stored.user, ""))
+            raise NotYours((names or {}).get(stored.user, ""), stored.user)
         arguments = {**stored.call.arguments, **(more or {})}
         return await self.call(visitor, Call(stored.call.command, arguments))
 

@@ -71,6 +71,7 @@ async def _one(request: Request, services: Services, wanted: str) -> Run:
 
 def _not_yours(request: Request, whose: Request) -> UserError:
     # Ids can be guessed: what people of other rooms are called is no business of this one.
-    if whose.user_name and whose.room == request.room:
-        return UserError("cancel-not-yours-but", name=echo(whose.user_name))
+    name = echo(whose.user_name)
+    if name and whose.room == request.room:
+        return UserError("cancel-not-yours-but", name=name)
     return UserError("cancel-not-yours")

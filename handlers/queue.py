@@ -153,9 +153,9 @@ def _listed(runs: list[Run]) -> Iterator[Say]:
 
 
 def _whose(run: Run) -> Message:
-    """The command, and who gave it if that is known; a name is one short line."""
+    """The command, and who gave it if that is known."""
     command = Message(run.command.name)
-    name = echo(" ".join(run.request.user_name[:100].split()), 24)
+    name = echo(run.request.user_name, 24)
     return Message("queue-whose", command=command, name=name) if name else command
 
 

@@ -368,11 +368,11 @@ class Answer:
             if alone.group:
                 raise Unreachable("an anonymous administrator has no private chat")
             async with self._pace.turn(alone.chat, Urgency.FINAL) as turn:
-                await self._deliver(turn, alone, posts)
+                sent = await self._deliver(turn, alone, posts)
         except Unreachable:
             link = self._outbox.own_link
             return self._linked("telegram-write-first", "telegram-open-private", link)
-        return _words("telegram-sent-privately", language)
+        return _words("telegram-sent-privately" if sent else "telegram-undelivered", language)
 
     def _linked(self, key: str, button: str, url: str) -> TextPost:
         """A sentence with a link under it."""

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import responses
 from typing import Any
 
 from telegram import Bot, User
@@ -50,11 +51,14 @@ class DiscreetRequest(HTTPXRequest):
             if self._secret in str(error):
                 raise type(error)(str(error).replace(self._secret, "…")) from None
             raise
+        if code < 300 and method == "GET":
+            return code, payload  # a file
+        if not payload.lstrip().startswith(b"{"):
+            # Not the Bot API but something on the way. The client would take its 404 for a wrong
+            # token and give up polling, and log its 200.
+            phrase = responses.get(code, "unknown")
+            raise NetworkError(f"HTTP {code} ({phrase}) and no answer of the Bot API")
         if code >= 300:
-            if not payload.lstrip().startswith(b"{"):
-                # Not the Bot API but something on the way. The client would take its 404 for a
-                # wrong token and give up polling.
-                raise NetworkError(f"HTTP {code} and no answer of the Bot API")
             payload = payload.replace(self._secret.encode(), "…".encode())
         return code, payload
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 START = "start"  # sent by Telegram's clients when somebody opens the chat
 TOAST_UNITS = 200  # of the small notice that answers a pressed button
 TOAST_GRACE = 0.3  # seconds that a press may wait for such a notice
+ANSWERS = 50  # on their way to one person, beyond which no more are begun
 
 
 class Conversation:
@@ -72,6 +74,11 @@ class Conversation:
         self._history = History()
         self._moderators = Moderators(bot)
         self._crowd = Crowd(outbox.pace)
+        self._answers: Counter[int] = Counter()  # on their way, by the one they are for
+
+    def busy(self, user: int) -> bool:
+        """Whether so many answers are on their way to somebody that there should not be more."""
+        return self._answers[user] >= ANSWERS
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -102,6 +109,13 @@ class Conversation:
             await self._take(Deed(messages, heard))
         elif deed is not None:
             deed.messages = messages
+
+    async def moved(self, before: int, now: int) -> None:
+        """Take a group's language along where the group became a supergroup, with a new id."""
+        self._outbox.moved(before, now)
+        memory = self._hub.services.memory
+        if language := await memory.chat_language(f"{PLATFORM}:{before}"):
+            await memory.set_chat_language(f"{PLATFORM}:{now}", language)
 
     def _put_off(self, deed: Deed) -> Question | None:
         """Stop the run of a message that was edited; gives the question that is open again."""
@@ -287,10 +301,10 @@ class Conversation:
         # In private the answer stands right below; in a group it says what it answers.
         who = self._visitor(query.from_user, query.message, quote=query.message.chat.id < 0)
         try:
-            run = await self._hub.press(who, token, names=_asker(query.message))
+            who, run = await self._pressed(who, token, query.message)
         except (UserError, KeyError) as error:  # KeyError: a command that is no more
             known = error if isinstance(error, UserError) else UserError("error-button-gone")
-            say = words(await self._hub.language(who))
+            say = words(await self._own_language(who))
             await self._acknowledge(query, say(known.message), alert=True)
             return
         except Exception as error:  # noqa: BLE001
@@ -299,16 +313,40 @@ class Conversation:
             await self._acknowledge(query, _text(reply, self._hub.settings.language), alert=True)
             return
         # What runs a model is acknowledged at once; what only looks something up may answer there.
-        toast = await self._toast(run) if run.command.stop == "house" else None
-        await self._acknowledge(query, toast)
-        if toast is None:
+        house = run.command.stop == "house"
+        if not house and self.busy(Place.of(who.address).user):
+            run.cancel()
+            say = words(await self._own_language(who))
+            await self._acknowledge(query, say(Words("telegram-too-many")), alert=True)
+            return
+        toast = await self._toast(who, run) if house else None
+        if not await self._acknowledge(query, toast) or toast is None:
             self._follow(who, run)
+
+    async def _pressed(self, who: Visitor, token: str, message: Any) -> tuple[Visitor, Run]:
+        """Run what is behind a button; gives also in whose name that was. Raises as the hub does.
+
+        Anonymous administrators ask in their group's name, but press in their own.
+        """
+        try:
+            return who, await self._hub.press(who, token, names=_asker(message))
+        except NotYours as error:
+            if error.owner != who.chat or not await who.moderator():
+                raise
+            place = replace(Place.of(who.address), user=message.chat.id)
+            name = message.chat.effective_name or ""
+            group = replace(who, user=who.chat, user_name=name, address=place.address())
+            return group, await self._hub.press(group, token)
+
+    async def _own_language(self, who: Visitor) -> str:
+        """The language of what is shown to nobody else."""
+        return await self._hub.language(replace(who, public=False))
 
     async def _delete(self, query: CallbackQuery, message: Any) -> None:
         """Take an answer away for its owner, or for who looks after the group; else say why not."""
         who = self._visitor(query.from_user, message)
         try:
-            say = words(await self._hub.language(who))
+            say = words(await self._own_language(who))
         except Exception as error:  # noqa: BLE001
             # The same boundary as in `press`.
             reply = explain(error, "-")
@@ -330,7 +368,7 @@ class Conversation:
         await self._acknowledge(query, say(Words(key)) if key else None, alert=key is not None)
         await deleting
 
-    async def _toast(self, run: Run) -> str | None:
+    async def _toast(self, who: Visitor, run: Run) -> str | None:
         """The words of an answer that fits into a notice only the presser sees, if there is one."""
         try:
             reply = await asyncio.wait_for(run.result(), TOAST_GRACE)
@@ -339,17 +377,20 @@ class Conversation:
         more = reply.pictures or reply.files or reply.buttons or reply.question
         if more or not reply.private or not all(isinstance(block, Say) for block in reply.blocks):
             return None
-        text = _text(reply, run.request.language)
+        text = _text(reply, await self._own_language(who))
         return text if 0 < units(text) <= TOAST_UNITS else None
 
     async def _acknowledge(
         self, query: CallbackQuery, text: str | None = None, *, alert: bool = False
-    ) -> None:
+    ) -> bool:
+        """Answer a press; says whether Telegram took that."""
         try:
             text = text[:TOAST_UNITS] if text else None
             await self._bot.answer_callback_query(query.id, text, show_alert=alert)
         except TelegramError as error:
             log.debug("a press was not acknowledged: %s", error)  # too old, mostly
+            return False
+        return True
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -374,11 +415,16 @@ class Conversation:
         presentation = Presentation(self._hub.services.memory, language, user, chat)
         studio = self._hub.services.studio
         answer = Answer(self._outbox, studio, presentation, place, self._crowd)
+        self._answers[place.user] += 1
         try:
             await answer.follow(states)
         except Unreachable as error:
             log.info("an answer reaches nobody: %s", error)
             return False
+        finally:
+            self._answers[place.user] -= 1
+            if not self._answers[place.user]:
+                del self._answers[place.user]
         return True
 
     async def _noting(self, who: Visitor, run: Run, deed: Deed | None) -> AsyncIterator[Reply]:

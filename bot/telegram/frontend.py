@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from telegram import Message, Update
-from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 from telegram.request import BaseRequest
 
 from bot.hub import Frontend, Hub
@@ -26,10 +26,10 @@ from bot.telegram.albums import Album, Albums
 from bot.telegram.arrivals import Arrivals, Polling, Webhook
 from bot.telegram.connection import Connection
 from bot.telegram.conversation import Conversation
-from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, visitor
+from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, author_of, visitor
 from bot.telegram.lanes import Lanes
 from bot.telegram.limits import telegram_pace
-from bot.telegram.outbox import Outbox
+from bot.telegram.outbox import Outbox, seconds
 from handlers.kit.reply import Reply
 from handlers.kit.request import PictureGone, PictureRef, PictureTooLarge, ReplyAddress
 
@@ -39,6 +39,8 @@ REMEMBERED = 4096  # updates that are recognised when they come again
 IN_HAND = 5000  # updates being worked on, after which a webhook lets Telegram keep the others
 STOP_SECONDS = 5.0  # how long answers may still go out when the program ends
 DOWNLOADS = 3  # tries to fetch a picture
+PAUSE = 0.5  # seconds between two of them, where Telegram does not say how many
+LONGEST_PAUSE = 5.0  # of those that it says, waited for with a reader waiting
 
 
 class TelegramFrontend(Frontend):
@@ -63,7 +65,7 @@ class TelegramFrontend(Frontend):
         self._bot = self._connection.bot
         self._arrivals = self._arriving()
         pace = pace or telegram_pace()
-        outbox = Outbox(self._bot, pace)
+        outbox = Outbox(self._bot, pace, hub.services.studio)
         self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
         self._lanes = Lanes()
         self._albums = Albums(pace.call_later)
@@ -87,11 +89,15 @@ class TelegramFrontend(Frontend):
         await self._arrivals.end()
         if self._consuming is not None:
             self._consuming.cancel()
+        while not self._arrivals.updates.empty():  # taken, so Telegram does not bring it again
+            self._note(self._arrivals.updates.get_nowait())
         self._albums.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 while self._tasks:  # what is heard now begins answers, which are tasks too
                     await asyncio.wait(self._tasks)
+        if self._tasks:
+            log.warning("Telegram: %d answers were not out in time", len(self._tasks))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,7 +106,8 @@ class TelegramFrontend(Frontend):
     async def fetch(self, ref: PictureRef) -> bytes:
         if (ref.place.get("size") or 0) > DOWNLOAD_LIMIT:
             raise PictureTooLarge(DOWNLOAD_LIMIT)
-        for _ in range(DOWNLOADS):
+        for further in reversed(range(DOWNLOADS)):
+            pause = PAUSE
             try:
                 file = await self._bot.get_file(str(ref.place["file_id"]))
                 if (file.file_size or 0) > DOWNLOAD_LIMIT:
@@ -114,6 +121,10 @@ class TelegramFrontend(Frontend):
                 raise PictureGone from error  # the client's name for any 404
             except TelegramError as error:
                 log.info("a picture could not be fetched: %s", error)
+                if isinstance(error, RetryAfter):
+                    pause = min(seconds(error), LONGEST_PAUSE)
+            if further:
+                await asyncio.sleep(pause)
         raise PictureGone
 
     async def send(self, address: ReplyAddress, reply: Reply, language: str) -> None:
@@ -147,10 +158,12 @@ class TelegramFrontend(Frontend):
 
     async def _consume(self) -> None:
         while True:
-            update = await self._arrivals.updates.get()
-            self._arrivals.noted()
-            if self._is_new(update):
-                self._accept(update)
+            self._note(await self._arrivals.updates.get())
+
+    def _note(self, update: Update) -> None:
+        self._arrivals.noted()
+        if self._is_new(update):
+            self._accept(update)
 
     def _is_new(self, update: Update) -> bool:
         """Whether it came for the first time; a lost confirmation makes Telegram repeat itself."""
@@ -166,6 +179,9 @@ class TelegramFrontend(Frontend):
             # A press is acknowledged at once, whatever its owner has typed before.
             self._spawn(self._conversation.press, update.callback_query)
         elif (message := update.message) is not None:
+            if message.migrate_to_chat_id is not None:
+                self._spawn(self._conversation.moved, message.chat.id, message.migrate_to_chat_id)
+                return
             # The other pictures of an album have the turn of the first.
             if not self._albums.add(message) and self._has_room(message):
                 self._line_up(message, self._hear, self._albums.begin(message))
@@ -176,11 +192,13 @@ class TelegramFrontend(Frontend):
         """Whether one more message of its sender may wait; they are told once if not."""
         if message.from_user is None:
             return False
-        user = message.from_user.id
-        if not self._lanes.full(user):
+        user = author_of(message.from_user, message)
+        if not (self._lanes.full(user) or self._conversation.busy(user)):
             self._hurried.discard(user)
             return True
         if user not in self._hurried:
+            if len(self._hurried) >= REMEMBERED:
+                self._hurried.clear()  # whoever still is too fast is told once more
             self._hurried.add(user)
             self._spawn(self._too_fast, message)
         return False
@@ -191,7 +209,7 @@ class TelegramFrontend(Frontend):
         """Have a message handled after those that its sender sent before."""
         assert message.from_user is not None
         handling = partial(self._guarded, work, *arguments)
-        self._keep(self._lanes.submit(message.from_user.id, handling))
+        self._keep(self._lanes.submit(author_of(message.from_user, message), handling))
 
     async def _hear(self, album: Album) -> None:
         messages = await self._albums.complete(album)

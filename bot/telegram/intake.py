@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from telegram import Chat, Document, Message, PhotoSize, User
-from telegram.constants import ChatType
+from telegram.constants import ChatID, ChatType
 
 from bot.hub import Visitor
 from handlers.kit.request import ALBUM_LIMIT, PictureRef, ReplyAddress
@@ -25,7 +25,8 @@ TEXT_TYPES = ("text/plain", "text/markdown")
 T = TypeVar("T")
 
 _COMMAND = re.compile(r"\s*/(?P<name>[^\s@/:]+)(?:@(?P<bot>\w+))?(?=[\s:]|$)")
-_ANONYMOUS_ADMIN = 1087968824  # the account that stands for a group's anonymous administrators
+# Accounts that stand for a group's anonymous administrators, and for who writes as a channel.
+_STAND_INS = (ChatID.ANONYMOUS_ADMIN, ChatID.FAKE_CHANNEL)
 
 
 # --- who and where -------------------------------------------------------------------------------
@@ -63,14 +64,24 @@ class Place:
         return cls(place["chat"], place["user"], place.get("thread"), place.get("reply_to"))
 
 
-def visitor(user: User, chat: Chat, message: Any, *, quote: bool = True) -> Visitor:
-    """Who wrote in which chat. `message` may be one that Telegram no longer shows us.
+def speaker_of(user: User, message: Any) -> Chat | None:
+    """The chat in whose name somebody writes, if so.
 
     All anonymous administrators of all groups write as one account; each group's are told apart
-    from the others' by the group's own id, which is negative.
+    from the others' by the group's own id, which is negative. So are those who write as a channel.
     """
-    speaker = getattr(message, "sender_chat", None)
-    author = speaker.id if speaker and user.id == _ANONYMOUS_ADMIN else user.id
+    return getattr(message, "sender_chat", None) if user.id in _STAND_INS else None
+
+
+def author_of(user: User, message: Any) -> int:
+    """Who is answered: the writer, or the chat in whose name it was written."""
+    speaker = speaker_of(user, message)
+    return speaker.id if speaker else user.id
+
+
+def visitor(user: User, chat: Chat, message: Any, *, quote: bool = True) -> Visitor:
+    """Who wrote in which chat. `message` may be one that Telegram no longer shows us."""
+    speaker, author = speaker_of(user, message), author_of(user, message)
     in_topic = getattr(message, "is_topic_message", None)
     place = Place(
         chat=chat.id,
@@ -82,7 +93,7 @@ def visitor(user: User, chat: Chat, message: Any, *, quote: bool = True) -> Visi
         user=f"{PLATFORM}:{author}",
         chat=f"{PLATFORM}:{chat.id}",
         address=place.address(),
-        user_name=user.full_name,
+        user_name=(speaker.effective_name or "") if speaker else user.full_name,
         client_language=user.language_code,
         public=chat.type != ChatType.PRIVATE,
     )
@@ -153,8 +164,10 @@ def read(messages: Sequence[Message], me: User) -> Heard | None:
     """What a message says, or an album; None where it is not for us."""
     message = spoken(messages)
     author = message.from_user
-    if author is None or (author.is_bot and author.id != _ANONYMOUS_ADMIN):
+    if author is None or (author.is_bot and author.id not in _STAND_INS):
         return None
+    if message.is_automatic_forward:
+        return None  # a channel's post, in the group where it is discussed
     private = message.chat.type == ChatType.PRIVATE
     answered = message.reply_to_message
     to_us = private or bool(

@@ -1,6 +1,7 @@
 """Making our pictures acceptable to Telegram.
 
-`as_it_is` reads a picture's header only; `prepare` decodes and encodes, so it runs in the studio.
+`as_it_is` reads a picture's header only; `prepare` and `shrink` decode and encode, so they run in
+the studio.
 
 A photo may have at most 10 MB, width + height of 10,000 pixels and a ratio of sides of 20; other
 files may have 50 MB. Animations are GIF or silent MP4.
@@ -19,6 +20,8 @@ PHOTO_BYTES = 10_000_000
 PHOTO_SIDES = 10_000  # pixels, width + height
 PHOTO_RATIO = 20
 FILE_BYTES = 50_000_000
+SMALL_BYTES = 900_000  # of all photos in a message, where a server on the way takes no more
+SMALLEST_SIDE = 64  # pixels, below which a photo is not made smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,29 @@ def prepare(data: bytes, name: str) -> Media:
         return Media("document", data, name)
 
 
+def shrink(media: Media, most: int) -> Media:
+    """A photo in at most so many bytes, with fewer pixels where need be; other media as they are.
+
+    Raises:
+        OSError: it is no picture.
+    """
+    if media.kind != "photo" or len(media.data) <= most:
+        return media
+    with Image.open(io.BytesIO(media.data)) as picture:
+        pixels = _on_white(picture)
+    jpeg = _jpeg(pixels, 85)
+    while len(jpeg) > most and max(pixels.size) > SMALLEST_SIDE:
+        pixels = pixels.resize((max(1, pixels.width * 3 // 4), max(1, pixels.height * 3 // 4)))
+        jpeg = _jpeg(pixels, 85)
+    return Media("photo", jpeg, _named(media.name, ".jpg"))
+
+
 def _animation(picture: Image.Image, data: bytes, name: str) -> Media:
     if picture.format == "GIF":
         return Media("animation", data, name)
     gif = io.BytesIO()
     picture.save(gif, "GIF", save_all=True, loop=0)
-    return Media("animation", gif.getvalue(), str(PurePath(name).with_suffix(".gif")))
+    return Media("animation", gif.getvalue(), _named(name, ".gif"))
 
 
 def _photo(picture: Image.Image, data: bytes, name: str) -> Media:
@@ -81,11 +101,20 @@ def _photo(picture: Image.Image, data: bytes, name: str) -> Media:
         scale = PHOTO_SIDES / (width + height)
         pixels = pixels.resize((max(1, int(width * scale)), max(1, int(height * scale))))
     for quality in (92, 85, 75):
-        jpeg = io.BytesIO()
-        pixels.save(jpeg, "JPEG", quality=quality, subsampling=0 if quality > 90 else 2)
-        if jpeg.tell() <= PHOTO_BYTES:
-            return Media("photo", jpeg.getvalue(), str(PurePath(name).with_suffix(".jpg")))
+        jpeg = _jpeg(pixels, quality)
+        if len(jpeg) <= PHOTO_BYTES:
+            return Media("photo", jpeg, _named(name, ".jpg"))
     return Media("document", data, name)
+
+
+def _jpeg(pixels: Image.Image, quality: int) -> bytes:
+    jpeg = io.BytesIO()
+    pixels.save(jpeg, "JPEG", quality=quality, subsampling=0 if quality > 90 else 2)
+    return jpeg.getvalue()
+
+
+def _named(name: str, suffix: str) -> str:
+    return str(PurePath(name).with_suffix(suffix))
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

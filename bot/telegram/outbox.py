@@ -5,10 +5,12 @@ What may happen, and what is done:
 1. Too fast (`RetryAfter`): the chat is left alone for as long as Telegram says, then tried again.
 2. The group became a supergroup (`ChatMigrated`): sent to its new id, from now on.
 3. The network fails: tried again a few times.
-4. Blocked, kicked out, chat gone (`Forbidden`, "chat not found"): `Unreachable`, quietly.
+4. Blocked, kicked out, muted, chat gone (`Forbidden`, "chat not found"): `Unreachable`, quietly.
+   Only the topic is gone: sent to the group's general one.
 5. "Message is not modified": it already says so.
-6. A picture that Telegram cannot use as a photo: sent as a file. Pictures forbidden in the group:
-   the text alone, saying so.
+6. A picture that Telegram cannot use as a photo: sent as a file. Too many bytes (413): photos are
+   made smaller once. Where that is not enough, or pictures are forbidden in the group: the text
+   alone, saying so.
 7. Markup that Telegram cannot read (a mistake of ours, logged): sent as plain text.
 8. No drafts: an older Bot API server knows no such method (404) and is not asked again; nor is a
    chat that takes none (400). `draft` says so, and the answer goes on by edits.
@@ -49,7 +51,9 @@ from telegram.error import (
 
 from bot.pace import Pace, Turn
 from bot.telegram.intake import Place
+from bot.telegram.media import SMALL_BYTES, Media, shrink
 from bot.telegram.presenter import AlbumPost, MediaPost, Post, TextPost
+from handlers.kit.studio import Studio, StudioLost
 from locales import Message, words
 
 log = logging.getLogger(__name__)
@@ -58,11 +62,22 @@ T = TypeVar("T")
 
 PAUSES = (1.0, 3.0, 9.0)  # seconds before each further try over a failing network
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_CLOSED = (  # what Telegram says where we may not write
+    "chat not found",
+    "chat_write_forbidden",
+    "not enough rights to send text messages",
+    "no rights to send a message",
+    "topic_closed",
+)
 _REMEMBERED = 1000  # chats whose migration, or refusal of drafts, is kept in mind
 
 
 class Unreachable(Exception):
     """Nothing can be sent there: the bot was blocked or removed, or the chat is no more."""
+
+
+class TooLarge(BadRequest):
+    """More bytes than Telegram, or something on the way to it, takes in one message."""
 
 
 class Lost(Exception):
@@ -72,9 +87,10 @@ class Lost(Exception):
 class Outbox:
     """Sends to Telegram within its limits. All of it happens in a `Turn` of the chat."""
 
-    def __init__(self, bot: Bot, pace: Pace) -> None:
+    def __init__(self, bot: Bot, pace: Pace, studio: Studio) -> None:
         self.pace = pace
         self._bot = bot
+        self._studio = studio
         self._moved: OrderedDict[int, int] = OrderedDict()
         self._draftless: OrderedDict[int, None] = OrderedDict()
         self._has_drafts = True
@@ -122,9 +138,9 @@ class Outbox:
             await self._insist(
                 turn,
                 place,
-                lambda chat: self._bot.edit_message_text(
+                lambda at: self._bot.edit_message_text(
                     text,
-                    chat,
+                    at.chat,
                     message,
                     parse_mode=mode,
                     reply_markup=post.keyboard,
@@ -152,9 +168,15 @@ class Outbox:
     async def delete(self, place: Place, message: int) -> None:
         """Remove one of our messages, if it is still there. Costs nothing of the budget."""
         try:
-            await self._bot.delete_message(self._chat(place), message)
+            await self._bot.delete_message(self._now(place).chat, message)
         except (Forbidden, NetworkError, RetryAfter, ChatMigrated) as error:
             log.debug("a status message stays: %s", error)
+
+    def moved(self, before: int, now: int) -> None:
+        """Note that a group became a supergroup."""
+        self._moved[before] = now
+        if len(self._moved) > _REMEMBERED:
+            self._moved.popitem(last=False)
 
     # --- what is shown for a while ----------------------------------------------------------------
 
@@ -177,8 +199,8 @@ class Outbox:
             await self._insist(
                 turn,
                 place,
-                lambda chat: self._bot.send_message_draft(
-                    chat, number, text, parse_mode=mode, message_thread_id=place.thread
+                lambda at: self._bot.send_message_draft(
+                    at.chat, number, text, parse_mode=mode, message_thread_id=at.thread
                 ),
                 once=True,
             )
@@ -200,7 +222,7 @@ class Outbox:
     async def act(self, place: Place, action: str) -> None:
         """Let the chat show for five seconds that we are at it. Paid by the caller, by `spare`."""
         try:
-            await self._bot.send_chat_action(self._chat(place), action, place.thread)
+            await self._bot.send_chat_action(self._now(place).chat, action, place.thread)
         except RetryAfter as error:
             self.pace.freeze(place.chat, seconds(error))
         except TelegramError as error:
@@ -217,14 +239,14 @@ class Outbox:
         sent = await self._insist(
             turn,
             place,
-            lambda chat: self._bot.send_message(
-                chat,
+            lambda at: self._bot.send_message(
+                at.chat,
                 text[0],
                 parse_mode=text[1],
                 reply_markup=markup,
                 link_preview_options=_NO_PREVIEW,
-                message_thread_id=place.thread,
-                reply_parameters=_reply(place),
+                message_thread_id=at.thread,
+                reply_parameters=_reply(at),
             ),
         )
         return [sent.message_id]
@@ -241,14 +263,14 @@ class Outbox:
             sent = await self._insist(
                 turn,
                 place,
-                lambda chat: senders[post.media.kind](
-                    chat,
+                lambda at: senders[post.media.kind](
+                    at.chat,
                     file,
                     caption=text[0],
                     parse_mode=text[1],
                     reply_markup=post.keyboard,
-                    message_thread_id=place.thread,
-                    reply_parameters=_reply(place),
+                    message_thread_id=at.thread,
+                    reply_parameters=_reply(at),
                 ),
             )
             return [sent.message_id]
@@ -272,8 +294,8 @@ class Outbox:
         sent = await self._insist(
             turn,
             place,
-            lambda chat: self._bot.send_media_group(
-                chat, media, message_thread_id=place.thread, reply_parameters=_reply(place)
+            lambda at: self._bot.send_media_group(
+                at.chat, media, message_thread_id=at.thread, reply_parameters=_reply(at)
             ),
         )
         return [message.message_id for message in sent]
@@ -295,14 +317,25 @@ class Outbox:
     async def _as_allowed(
         self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
     ) -> list[int]:
-        """Send pictures; as files where they are no photos, as words where they are forbidden."""
+        """Send pictures and files, in another form where Telegram does not take them as they are.
+
+        Each other form is one that is tried once, and the words alone come last.
+        """
         try:
             if isinstance(post, AlbumPost):
                 return await self._album(turn, place, post)
             return await self._media(turn, place, post)
+        except TooLarge as error:
+            log.info("Telegram finds a %s too large: %s", type(post).__name__, error)
+            smaller = await self._smaller(post)
+            if smaller is None:
+                remark = "telegram-file-too-large"
+                return await self._words_only(turn, place, post, remark, language)
+            return await self._as_allowed(turn, place, smaller, language)
         except BadRequest as error:
             if "not enough rights" in error.message.lower():
-                return await self._words_only(turn, place, post, language)
+                remark = "telegram-pictures-forbidden"
+                return await self._words_only(turn, place, post, remark, language)
             log.info("Telegram refused a picture: %s", error)
             photos = post.photos if isinstance(post, AlbumPost) else (post,)
             if all(photo.media.kind == "document" for photo in photos):
@@ -310,13 +343,27 @@ class Outbox:
             sent = []
             for photo in photos:
                 plain = replace(photo, media=replace(photo.media, kind="document"))
-                sent += await self._media(turn, place, plain)
+                sent += await self._as_allowed(turn, place, plain, language)
             return sent
 
+    async def _smaller(self, post: MediaPost | AlbumPost) -> MediaPost | AlbumPost | None:
+        """The post with photos of fewer bytes; None where they are as small as that already."""
+        photos = post.photos if isinstance(post, AlbumPost) else (post,)
+        most = SMALL_BYTES // len(photos)
+        if all(photo.media.kind != "photo" or len(photo.media.data) <= most for photo in photos):
+            return None
+        try:
+            media = [await self._studio.run(shrink, photo.media, most) for photo in photos]
+        except (StudioLost, OSError) as error:
+            log.warning("a photo was not made smaller: %s", error)
+            return None
+        smaller = tuple(map(_with_media, photos, media))
+        return AlbumPost(smaller) if isinstance(post, AlbumPost) else smaller[0]
+
     async def _words_only(
-        self, turn: Turn, place: Place, post: MediaPost | AlbumPost, language: str
+        self, turn: Turn, place: Place, post: MediaPost | AlbumPost, why: str, language: str
     ) -> list[int]:
-        remark = words(language)(Message("telegram-pictures-forbidden"))
+        remark = words(language)(Message(why))
         caption = post.caption if isinstance(post, MediaPost) else None
         html, plain = (caption.html, caption.plain) if caption else ("", "")
         text = TextPost(
@@ -330,7 +377,7 @@ class Outbox:
         self,
         turn: Turn,
         place: Place,
-        call: Callable[[int], Awaitable[T]],
+        call: Callable[[Place], Awaitable[T]],
         *,
         once: bool = False,
     ) -> T:
@@ -338,44 +385,53 @@ class Outbox:
 
         Raises:
             Unreachable: nothing can be sent to this chat.
-            BadRequest: Telegram will not have this message.
+            BadRequest: Telegram will not have this message; `TooLarge`: for its size.
             NetworkError, RetryAfter: with `once`, or after the last try.
         """
         pauses = iter(() if once else PAUSES)
         while True:
             await turn.pay()
             try:
-                return await call(self._chat(place))
+                return await call(self._now(place))
             except RetryAfter as error:
                 self.pace.freeze(place.chat, seconds(error))
                 log.info("Telegram asks for a pause in a chat: %s", error)
                 if once:
                     raise
             except ChatMigrated as error:
-                self._moved[place.chat] = error.new_chat_id
-                if len(self._moved) > _REMEMBERED:
-                    self._moved.popitem(last=False)
+                self.moved(place.chat, error.new_chat_id)
             except Forbidden as error:
                 raise Unreachable(error.message) from error
             except BadRequest as error:
-                if "chat not found" in error.message.lower():
+                reason = error.message.lower()
+                if "thread not found" in reason and place.thread is not None:
+                    place = replace(place, thread=None)
+                elif any(sign in reason for sign in _CLOSED):
                     raise Unreachable(error.message) from error
-                raise
+                else:
+                    raise
             except (TimedOut, NetworkError) as error:
+                if "entity too large" in error.message.lower():  # the client has no name for a 413
+                    raise TooLarge(error.message) from error
                 pause = next(pauses, None)
                 if pause is None:
                     raise
                 log.info("trying again in %g s: %s", pause, error)
                 await asyncio.sleep(pause)
 
-    def _chat(self, place: Place) -> int:
-        return self._moved.get(place.chat, place.chat)
+    def _now(self, place: Place) -> Place:
+        """The place where its chat is by now."""
+        return replace(place, chat=self._moved.get(place.chat, place.chat))
 
 
 def seconds(error: RetryAfter) -> float:
     """How long Telegram asks us to wait; python-telegram-bot gives it in one of two types."""
     wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def _with_media(post: MediaPost, media: Media) -> MediaPost:
+    return replace(post, media=media)
 
 
 def _reply(place: Place) -> ReplyParameters | None:

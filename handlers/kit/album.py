@@ -56,7 +56,7 @@ def _joined(replies: Sequence[Reply]) -> Reply:
     """One reply of many: numbered sentences, all pictures, each remark once."""
     notes = dict.fromkeys(b for reply in replies for b in reply.blocks if isinstance(b, Note))
     if all(reply.error for reply in replies) and len({r.blocks for r in replies}) == 1:
-        return replies[0]  # the same trouble with each
+        return replace(replies[0], buttons=())  # the same trouble with each; they repeat one only
     blocks: list[Block] = []
     pictures: list[Image] = []
     for number, reply in enumerate(replies, 1):

@@ -233,8 +233,9 @@ def _short(raw: Any) -> str:
 
 
 def echo(typed: str, longest: int = 40) -> str:
-    """What somebody typed, fit to be shown in a sentence of ours: short, nothing invisible."""
-    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", typed[:longest])
+    """What somebody typed, fit to be shown in a sentence of ours: one short line, all visible."""
+    line = " ".join(typed[: 4 * longest].split())
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", line[:longest])
 
 
 def exact(number: float) -> FluentNumber:

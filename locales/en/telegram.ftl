@@ -21,6 +21,7 @@ telegram-document-unexpected = /{ $command } cannot use a text file here: it tak
 telegram-document-one = I read one text file at a time. Put everything into one file and send that.
 telegram-document-gone = Telegram no longer has this file. Send it again.
 telegram-edited = You edited the message that this was about, so I have stopped.
+telegram-too-many = Answers to your earlier questions are still on their way. Wait for them, then try again.
 telegram-too-fast = You write faster than I can read. I left out some of your messages; wait a little and send them again.
 
 # --- an answer on its way
@@ -33,7 +34,7 @@ telegram-crowd-button = Fetch my answer
 telegram-crowd-later = I am still working on it. The answer will come here.
 
 # --- what Telegram does not allow
-telegram-file-too-large = A file of this answer is over 50 MB; Telegram does not take it.
+telegram-file-too-large = A file of this answer is too large for Telegram, so it is not here.
 telegram-undelivered = Telegram did not take a part of this answer. Please try once more.
 telegram-pictures-forbidden = This group does not let me send pictures. Its administrators can allow it, or you write to me in private.
 telegram-sent-privately = I sent it to you in private, since it is about you.

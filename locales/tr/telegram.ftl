@@ -13,7 +13,7 @@ telegram-picture-offer = { $count ->
 }
 telegram-plain-words = Komutlardan ve resimlerden anlarım. Bütün komutlar için yazı alanının yanındaki menüyü aç ya da bana bir fotoğraf gönder.
 telegram-plain-words-button = Komutlardan ve resimlerden anlarım. İstersen sözlerini bir dil modeli sürdürsün:
-telegram-plain-words-command = Komutlardan ve resimlerden anlarım. Bu metin bir düğme için fazla uzun; onu bir dil modeli okusun istersen kısaltıp başına /{ $command } yaz.
+telegram-plain-words-command = Komutlardan ve resimlerden anlarım. Bu metin bir düğme için fazla uzun; bir dil modelinin okumasını istersen onu kısaltıp başına /{ $command } yaz.
 telegram-unreadable = Bu tür mesajları okuyamıyorum. Resmi fotoğraf ya da dosya olarak gönder veya bir komut yaz.
 telegram-document-too-large = En fazla { $megabytes } MB’lık metin dosyalarını okuyorum. Bu dosya daha büyük.
 telegram-document-not-text = Bu dosya düz metin değil, okuyamıyorum. Onu .txt olarak kaydedip yeniden gönder.
@@ -21,6 +21,7 @@ telegram-document-unexpected = /{ $command } burada metin dosyası kullanamıyor
 telegram-document-one = Her seferinde tek bir metin dosyası okuyabiliyorum. Hepsini bir dosyada toplayıp onu gönder.
 telegram-document-gone = Bu dosya artık Telegram’da yok. Onu yeniden gönder.
 telegram-edited = İlgili mesajı düzenlediğin için bunu durdurdum.
+telegram-too-many = Önceki sorularının cevapları hâlâ yolda. Onları bekleyip yeniden dene.
 telegram-too-fast = Okuyabileceğimden hızlı yazıyorsun. Bazı mesajlarını atladım; biraz bekleyip onları yeniden gönder.
 
 # --- yoldaki cevap
@@ -33,7 +34,7 @@ telegram-crowd-button = Cevabımı al
 telegram-crowd-later = Hâlâ üzerinde çalışıyorum. Cevap buraya gelecek.
 
 # --- Telegram’ın izin vermedikleri
-telegram-file-too-large = Bu cevabın bir dosyası 50 MB’tan büyük; Telegram onu kabul etmiyor.
+telegram-file-too-large = Bu cevabın bir dosyası Telegram için fazla büyük; o yüzden onu gönderemedim.
 telegram-undelivered = Telegram bu cevabın bir bölümünü kabul etmedi. Lütfen bir kez daha dene.
 telegram-pictures-forbidden = Bu grupta resim gönderme iznim yok. Yöneticiler izin verebilir; ya da bana özelden yaz.
 telegram-sent-privately = Seninle ilgili olduğu için özelden gönderdim.

@@ -77,7 +77,7 @@ async def test_what_is_typed_counts_more_than_the_file_that_is_answered(stage: S
     await stage.world.says(ADA, "/gpt twice", reply_to_message=message)
     await stage.reads(ADA.id, "so it goes")
     await stage.world.says(ADA, "/cancel", reply_to_message=message)
-    await stage.reads(ADA.id, "nothing")
+    await stage.reads(ADA.id, "nothing under way")
     assert asked(stage) == ["twice"]
 
 
@@ -86,6 +86,8 @@ async def test_a_text_file_answers_a_question_for_a_text(stage: Stage) -> None:
     await stage.reads(ADA.id, "needs a value")
     await stage.world.hands(ADA, b"once")
     await stage.reads(ADA.id, "so it goes")
+    await stage.world.says(ADA, "thanks")
+    await stage.reads(ADA.id, "commands and pictures")
     assert asked(stage) == ["once"]
     assert stage.queue.jobs[0].payload.max_tokens == 20
 

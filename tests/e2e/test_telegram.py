@@ -244,20 +244,17 @@ async def test_telegram_fails_for_a_while(
 
 
 async def test_a_picture_that_telegram_finds_too_large(
-    world: World,
-    base: str,
-    queue: ScriptedQueue,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+    world: World, base: str, queue: ScriptedQueue, settings: Settings
 ) -> None:
-    """It does not go through as a photo and not as a file: the reader is told so, once."""
-    monkeypatch.setattr("bot.telegram.outbox.PAUSES", (0.05, 0.05, 0.05))
-    for method in ("sendPhoto", "sendDocument"):
-        world.faults[method].extend([Refusal(413, "Request Entity Too Large")] * 9)
+    """It is as small as can be: the same bytes are not sent again, the words come alone."""
+    world.faults["sendPhoto"].extend([Refusal(413, "Request Entity Too Large")] * 9)
     async with tadim(settings, queue, base):
         await world.shows(EFE, photo(), "/algıla")
-        await world.reads(EFE.id, words("tr")(Message("telegram-undelivered")))
-    assert len(world.visible(EFE.id)) == 1
+        answer = await world.reads(EFE.id, words("tr")(Message("telegram-file-too-large")))
+        await world.until(lambda: world.visible(EFE.id) == [answer], "the status message to go")
+    assert answer.text.startswith("Gördüklerim: bir köpek.")
+    assert {"Tekrar dene", "Sil"} <= {button["text"] for button in answer.buttons}
+    assert len(world.faults["sendPhoto"]) == 8
 
 
 async def test_nothing_new_to_say_is_no_trouble(

@@ -14,7 +14,7 @@ from handlers.kit import runner
 from handlers.kit.reply import Say, State
 from handlers.kit.request import Album, Call, PictureRef, ReplyAddress
 from handlers.kit.services import Services
-from inference.jobs import Started
+from inference.jobs import QueueFull, Started
 from inference.tasks.detection import Box, DetectionInput, Detections
 from tests.fakes import FakePlatform, Script, done, photo, picture, scripted
 
@@ -96,6 +96,15 @@ async def test_what_goes_wrong_with_all_of_them_is_said_once(world: Services) ->
     wrong = await platform.ask("detect", picture=pictures(*SIZES), confidence="lots")
     assert wrong.error
     assert len([block for block in wrong.blocks if isinstance(block, Say)]) == 1
+
+
+async def test_what_may_be_tried_again_is_tried_with_all_of_them() -> None:
+    services, _ = scripted(detection=lambda payload: [QueueFull(20, None, "user")])
+    platform = FakePlatform(services)
+    reply = await platform.ask("detect", picture=pictures(*SIZES))
+    [again] = [button.call for button in reply.buttons if button.label.key == "button-again"]
+    assert again is not None
+    assert len(again.arguments["picture"]["album"]) == len(SIZES)
 
 
 async def test_it_is_one_command_to_the_memory(world: Services) -> None:

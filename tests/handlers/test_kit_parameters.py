@@ -348,7 +348,10 @@ def test_binding_asks_for_what_is_missing_after_checking_what_is_there() -> None
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("colour", "colour"), ("x" * 99, "x" * 40), ("a\x00\u202eb", "a\ufffd\ufffdb")],
+    [
+        *(("colour", "colour"), ("x" * 99, "x" * 40), ("a\x00\u202eb", "a\ufffd\ufffdb")),
+        *(("a\n\u2028\t b\r\n", "a b"), (" " * 99 + "x" * 99, "x" * 40)),
+    ],
 )
 def test_a_name_that_no_parameter_has_is_echoed_harmlessly(name: str, shown: str) -> None:
     with pytest.raises(UserError) as caught:
