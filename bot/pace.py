@@ -127,15 +127,16 @@ class Turn:
     async def reserve(self) -> None:
         """Pay for the next message now; what is not sent within the turn is given back."""
         if not self._reserved:
-            await self._lane.pay(self)
+            await self._lane.pay(self, 1)
             self._reserved = True
 
-    async def pay(self) -> None:
-        """Take one message from the budgets; wait until they allow it."""
+    async def pay(self, sends: int = 1) -> None:
+        """Take messages from the budgets; wait until they allow them, all at once."""
         if self._reserved:
             self._reserved = False
-        else:
-            await self._lane.pay(self)
+            sends -= 1
+        if sends:
+            await self._lane.pay(self, sends)
 
     def spare(self, sends: int) -> bool:
         """Like `Pace.spare`, where so many messages are about to be sent in this turn."""
@@ -188,11 +189,14 @@ class Lane:
         self.speaking = turn
         turn.granted.set_result(None)
 
-    async def pay(self, turn: Turn) -> None:
-        await self._allowed()
-        await self.pace.common.take(turn)
-        await self._allowed()  # the platform may have asked for a pause meanwhile
-        self._charge()
+    async def pay(self, turn: Turn, sends: int) -> None:
+        """Several sends that go out together may run further ahead than a burst."""
+        await self._allowed(sends)
+        for _ in range(sends):
+            await self.pace.common.take(turn)
+        await self._allowed(sends)  # the platform may have asked for a pause meanwhile
+        for _ in range(sends):
+            self._charge()
 
     def refund(self) -> None:
         """Give back what was paid and not sent."""
@@ -233,9 +237,9 @@ class Lane:
         self.paid_until = max(self.paid_until, now) + self.rate.interval
         self.sent.append(now)
 
-    async def _allowed(self) -> None:
+    async def _allowed(self, sends: int) -> None:
         # More may be sent in one turn than the chat's budget held when it began.
-        while (wait := self._ready_at(0, 0) - self.pace.clock()) > 0:
+        while (wait := self._ready_at(0, sends - 1) - self.pace.clock()) > 0:
             await self.pace.sleep(wait)
 
     def _ready_at(self, kept: int, left: int) -> float:

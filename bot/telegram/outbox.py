@@ -289,14 +289,13 @@ class Outbox:
             )
             for photo in post.photos
         ]
-        for _ in media[1:]:
-            await turn.pay()  # every photo counts as a message
         sent = await self._insist(
             turn,
             place,
             lambda at: self._bot.send_media_group(
                 at.chat, media, message_thread_id=at.thread, reply_parameters=_reply(at)
             ),
+            sends=len(media),  # every photo counts as a message
         )
         return [message.message_id for message in sent]
 
@@ -380,6 +379,7 @@ class Outbox:
         call: Callable[[Place], Awaitable[T]],
         *,
         once: bool = False,
+        sends: int = 1,
     ) -> T:
         """Call until Telegram answers, each time within the budget.
 
@@ -390,7 +390,7 @@ class Outbox:
         """
         pauses = iter(() if once else PAUSES)
         while True:
-            await turn.pay()
+            await turn.pay(sends)
             try:
                 return await call(self._now(place))
             except RetryAfter as error:

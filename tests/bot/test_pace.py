@@ -36,6 +36,17 @@ class Speakers:
                 await turn.pay()
                 self.sent.append((name, self.clock.now))
 
+    def album(self, chat: int, photos: int) -> asyncio.Task[None]:
+        """Send photos that leave in one request."""
+
+        async def send() -> None:
+            async with self.pace.turn(chat, Urgency.FINAL) as turn:
+                await turn.pay(photos)
+                self.sent += [("p", self.clock.now)] * photos
+
+        self.tasks.append(asyncio.create_task(send()))
+        return self.tasks[-1]
+
     @property
     def names(self) -> str:
         return "".join(name for name, _ in self.sent)
@@ -110,6 +121,21 @@ async def test_messages_of_one_answer_stay_together(speakers: Speakers) -> None:
     speakers.ask(PRIVATE, Urgency.FINAL, "b", times=2)
     await speakers.clock.advance(10)
     assert speakers.names == "aaaabb"
+
+
+async def test_what_goes_out_together_counts_from_then(speakers: Speakers) -> None:
+    """Ten pictures of an album, sent while a full group waits: twenty a minute all the same."""
+    for _ in range(9):
+        speakers.ask(GROUP, Urgency.FINAL, "a")
+    await speakers.clock.advance(30)
+    album = speakers.album(GROUP, 10)
+    for _ in range(20):
+        speakers.ask(GROUP, Urgency.FINAL, "b")
+    await speakers.clock.advance(200)
+    assert album.done()
+    assert speakers.names == "a" * 9 + "p" * 10 + "b" * 20
+    assert len({time for name, time in speakers.sent if name == "p"}) == 1
+    assert speakers.most_within(60) <= 20
 
 
 async def test_answers_go_before_edits_and_edits_leave_room_for_answers(

@@ -240,7 +240,7 @@ async def test_a_moved_answer_can_be_deleted_where_it_is(stage: Stage) -> None:
 
 
 async def test_a_notice_that_telegram_refuses_holds_nothing_up(stage: Stage) -> None:
-    stage.world.faults["sendMessage"].append(bad("TOPIC_CLOSED"))
+    stage.world.faults["sendMessage"].append(bad("BUTTON_URL_INVALID"))
     await all_ask(stage, pupils(30))
     await stage.goes_on(200)
     assert not stage.world.faults["sendMessage"]
