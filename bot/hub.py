@@ -177,6 +177,18 @@ class Hub:
         Raises:
             Elsewhere: the room's list of channels leaves this one out.
         """
+        request = await self.request(visitor, call)
+        if visitor.settle is not None:
+            request = await visitor.settle(request)
+        return runner.start(request, self.services)
+
+    async def request(self, visitor: Visitor, call: Call) -> Request:
+        """What `call` runs. A frontend asks for it by itself before it shows a form: nobody should
+        fill one in only to be refused.
+
+        Raises:
+            Elsewhere: the room's list of channels leaves this one out.
+        """
         request = Request(
             command=call.command,
             arguments=self._revive(call.arguments),
@@ -193,9 +205,7 @@ class Hub:
             moderator=visitor.moderator,
         )
         await self._admit(request)
-        if visitor.settle is not None:
-            request = await visitor.settle(request)
-        return runner.start(request, self.services)
+        return request
 
     async def _admit(self, request: Request) -> None:
         """Refuse what a room's moderators do not want in this channel (see /channels)."""

@@ -39,14 +39,20 @@ class FakeMemory:
     async def language(self, user: str) -> str | None:
         return self.languages.get(user)
 
-    async def set_language(self, user: str, language: str) -> None:
-        self.languages[user] = language
+    async def set_language(self, user: str, language: str | None) -> None:
+        if language is None:
+            self.languages.pop(user, None)
+        else:
+            self.languages[user] = language
 
     async def chat_language(self, *chats: str) -> str | None:
         return next((self.chats[chat] for chat in chats if chat in self.chats), None)
 
-    async def set_chat_language(self, chat: str, language: str) -> None:
-        self.chats[chat] = language
+    async def set_chat_language(self, chat: str, language: str | None) -> None:
+        if language is None:
+            self.chats.pop(chat, None)
+        else:
+            self.chats[chat] = language
 
     async def channels(self, room: str) -> Mapping[str, str]:
         return dict(sorted(self.lists.get(room, {}).items(), key=lambda entry: entry[1]))

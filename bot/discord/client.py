@@ -55,6 +55,7 @@ class Doors(Protocol):
         names: Sequence[str],
     ) -> None: ...
     async def outdated(self, interaction: discord.Interaction[Any]) -> None: ...
+    async def vanished(self, guild: int, channel: int) -> None: ...
 
 
 class Tree(app_commands.CommandTree["Client"]):
@@ -103,3 +104,7 @@ class Client(discord.AutoShardedClient):
     async def setup_hook(self) -> None:
         """Called by the library once logged in, before it connects."""
         await self._prepare()
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Called by the library when somebody deletes a channel."""
+        await self.doors.vanished(channel.guild.id, channel.id)

@@ -128,7 +128,8 @@ class Answer:
         return None
 
     async def _bring_about(self, fitted: Fitted, language: str) -> None:
-        written = pages(fitted.rendered, language, fitted.attachments, self.outlet.head)
+        head = "" if self.private else self.outlet.head  # who is alone with us knows who is meant
+        written = pages(fitted.rendered, language, fitted.attachments, head)
         for number, unsigned in enumerate(written):
             page = self._signed(unsigned, [posted.message.id for posted in self._posted[:number]])
             if number >= len(self._posted):

@@ -26,7 +26,14 @@ from bot.discord.outlets import ChannelOutlet, InteractionOutlet, Outlet
 from bot.discord.pictures import Shelf, pictures_of
 from bot.discord.presenter import missing
 from bot.discord.threads import may_open, open_thread
-from bot.discord.visitors import is_aside, is_foreign, moderates, names_around, visitor_of
+from bot.discord.visitors import (
+    is_aside,
+    is_foreign,
+    moderates,
+    names_around,
+    room_of,
+    visitor_of,
+)
 from bot.hub import Hub, NotYours, Visitor, raw_pictures
 from bot.presenting import Presentation
 from handlers.kit.errors import UserError, explain
@@ -39,6 +46,7 @@ log = logging.getLogger(__name__)
 
 ALREADY_ACKNOWLEDGED = 40060
 REMEMBERED = 4096  # interactions that are recognised when they come again
+FORM_SECONDS = 1.0  # that the store may take before a form is shown
 
 Interaction = discord.Interaction[Any]
 Arguments = Mapping[str, Any]
@@ -54,6 +62,7 @@ class Desk:
         self._budgets = budgets
         self._attended: set[asyncio.Task[Any]] = set()
         self._seen: OrderedDict[int, None] = OrderedDict()
+        self._vanishing = asyncio.Lock()
         self._closed = False
 
     # --- what people do
@@ -74,7 +83,10 @@ class Desk:
         """A menu on a message: the command works on the message's pictures, and answers once."""
         attachments = pictures_of(message)
         if not attachments or command.picture is None:
-            await self._attend(interaction, partial(_whisper, interaction, "discord-no-picture"))
+            refusal = UserError("discord-no-picture")
+            await self._attend(
+                interaction, partial(self._refuse, interaction, command.name, refusal)
+            )
             return
         pictures = self._shelved(attachments, message)
         call = Call(command.name, {command.picture.name: pictures})
@@ -98,6 +110,18 @@ class Desk:
         """A command that is no longer, or has other options now."""
         if not interaction.response.is_done():
             await _whisper(interaction, "discord-outdated")
+
+    async def vanished(self, guild: int, channel: int) -> None:
+        """A channel was deleted: its server's list names it no longer.
+
+        The last one stays on it: without a list Tadım would answer in all the others.
+        """
+        memory = self._hub.services.memory
+        room, place = room_of(guild), f"discord:{channel}"
+        async with self._vanishing:  # one by one, or the last two would leave together
+            listed = await memory.channels(room)
+            if place in listed and len(listed) > 1:
+                await memory.remove_channel(room, place)
 
     # --- opening and closing
 
@@ -151,8 +175,7 @@ class Desk:
     async def _delete(self, interaction: Interaction, owner: int, others: Sequence[int]) -> None:
         if not self._may_delete(interaction, owner):
             name = names_around(interaction).get(f"discord:{owner}", "")
-            begin = partial(_begin_refusal, NotYours(name))
-            await self._answer(interaction, "delete", begin, private=True)
+            await self._refuse(interaction, "delete", NotYours(name))
             return
         in_time = await _acknowledge(interaction, thinking=False)
         try:
@@ -202,10 +225,16 @@ class Desk:
         names: Sequence[str],
         submit: Callable[[Interaction, Arguments], Awaitable[None]],
     ) -> bool:
-        """Answer with a form; False where Discord does not take it (too late, for instance)."""
+        """Answer with a form, or with why there is none; False where Discord does not take it (too
+        late, for instance).
+        """
         command = commands()[command_name]
         parameters = [p for p in command.parameters if p.name in names]
-        language = _client_language(interaction) or self._hub.settings.language
+        try:
+            language = await self._language_of_form(interaction, command_name)
+        except UserError as refusal:
+            await self._refuse(interaction, command_name, refusal)
+            return True
         form = Form(command, parameters, language, self._shelf, submit)
         try:
             await interaction.response.send_modal(form)
@@ -214,7 +243,29 @@ class Desk:
             return False
         return True
 
+    async def _language_of_form(self, interaction: Interaction, command: str) -> str:
+        """The asker's language. The form is the acknowledgement, too: a store that is slow or fails
+        is not waited for.
+
+        Raises:
+            UserError: the command would be refused here.
+        """
+        visitor = visitor_of(interaction, private=True)
+        try:
+            async with asyncio.timeout(FORM_SECONDS):
+                return (await self._hub.request(visitor, Call(command))).language
+        except UserError:
+            raise
+        except Exception:  # whatever the store's driver raises
+            log.exception("the form of /%s is shown without the store", command)
+            return _client_language(interaction) or self._hub.settings.language
+
     # --- from a run to an answer
+
+    async def _refuse(self, interaction: Interaction, name: str, refusal: UserError) -> None:
+        """Tell the asker alone why nothing is done."""
+        begin = partial(_begin_refusal, refusal)
+        await self._answer(interaction, name, begin, private=True)
 
     async def _answer(
         self, interaction: Interaction, name: str, begin: Begin, *, private: bool

@@ -18,7 +18,7 @@ TITLE_LIMIT = 45  # characters of a form's title, and of a field's label
 HINT_LIMIT = 100  # characters below a label
 TEXT_LIMIT = 4000  # characters of a text field
 LINE = 200  # characters; a longer text gets a box
-OPEN_SECONDS = 15 * 60.0  # that a form waits to be sent
+OPEN_SECONDS = 60 * 60.0  # that a form waits to be sent: people write their texts in it
 
 Submit = Callable[[discord.Interaction[Any], Mapping[str, Any]], Awaitable[None]]
 Field = (

@@ -77,7 +77,9 @@ class DiscordFrontend(Frontend):
         user, chat = f"discord:{place.get('user')}", f"discord:{place['channel']}"
 
         def outlet(last: discord.Message | None = None) -> Outlet:
-            return ChannelOutlet(self.client, place, self._budgets, replies_to=last)
+            return ChannelOutlet(
+                self.client, place, self._budgets, names_user=True, replies_to=last
+            )
 
         presentation = Presentation(services.memory, language, user, chat)
         answer = Answer(outlet(), services.studio, int(place.get("user") or 0))

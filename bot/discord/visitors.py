@@ -27,7 +27,7 @@ def visitor_of(interaction: Interaction, private: bool) -> Visitor:
     chooses = guild is not None and "COMMUNITY" in guild.features
     chat_locale = interaction.guild_locale if chooses else None
     # A server has one share of the device, however many channels it opens.
-    share = f"discord:guild:{interaction.guild_id}" if interaction.guild_id else ""
+    share = room_of(interaction.guild_id) if interaction.guild_id else ""
     channel, parent = _channel(interaction)
     return Visitor(
         user=f"discord:{user.id}",
@@ -42,6 +42,11 @@ def visitor_of(interaction: Interaction, private: bool) -> Visitor:
         parent=parent,
         moderator=partial(_moderator, interaction),
     )
+
+
+def room_of(guild: int) -> str:
+    """How a server is called wherever rooms are told apart."""
+    return f"discord:guild:{guild}"
 
 
 def _channel(interaction: Interaction) -> tuple[str, str]:

@@ -153,9 +153,13 @@ class Store:
             found: str | None = await db.scalar(select(User.language).where(User.id == user))
             return found
 
-    async def set_language(self, user: str, language: str) -> None:
+    async def set_language(self, user: str, language: str | None) -> None:
+        """Remember what the person chose; None forgets it."""
         async with self._writing() as db:
-            await db.execute(_SEE_USER, _seen(user, language))
+            if language is None:
+                await db.execute(update(User).where(User.id == user).values(language=None))
+            else:
+                await db.execute(_SEE_USER, _seen(user, language))
 
     async def chat_language(self, *chats: str) -> str | None:
         """What was chosen for the first of these chats for which anything was."""
@@ -164,11 +168,14 @@ class Store:
             found = {row.id: row.language for row in await db.execute(query)}
         return next((found[chat] for chat in chats if chat in found), None)
 
-    async def set_chat_language(self, chat: str, language: str) -> None:
+    async def set_chat_language(self, chat: str, language: str | None) -> None:
+        """Remember what was chosen for a chat; None forgets it."""
+        row = {"id": chat, "platform": _platform(chat), "language": language}
         async with self._writing() as db:
-            await db.execute(
-                _SET_CHAT_LANGUAGE, {"id": chat, "platform": _platform(chat), "language": language}
-            )
+            if language is None:
+                await db.execute(delete(Chat).where(Chat.id == chat))
+            else:
+                await db.execute(_SET_CHAT_LANGUAGE, row)
 
     # --- channels --------------------------------------------------------------------------------
 

@@ -55,8 +55,10 @@ def _so_far(parts: Sequence[Run]) -> Reply:
 def _joined(replies: Sequence[Reply]) -> Reply:
     """One reply of many: numbered sentences, all pictures, each remark once."""
     notes = dict.fromkeys(b for reply in replies for b in reply.blocks if isinstance(b, Note))
-    if all(reply.error for reply in replies) and len({r.blocks for r in replies}) == 1:
-        return replace(replies[0], buttons=())  # the same trouble with each; they repeat one only
+    fruitless = all(reply.error or reply.question for reply in replies)
+    if fruitless and len({reply.blocks for reply in replies}) == 1:
+        # The same trouble with each, or none is there any more; their buttons repeat one only.
+        return replace(replies[0], buttons=())
     blocks: list[Block] = []
     pictures: list[Image] = []
     for number, reply in enumerate(replies, 1):
@@ -73,5 +75,7 @@ def _joined(replies: Sequence[Reply]) -> Reply:
         pictures=tuple(pictures),
         files=tuple(file for reply in replies for file in reply.files),
         data={"pictures": [dict(reply.data or {}) for reply in replies]},
-        error=all(reply.error for reply in replies),
+        private=fruitless,
+        error=fruitless,
+        retry=any(reply.retry for reply in replies),
     )

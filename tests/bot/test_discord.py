@@ -133,6 +133,61 @@ async def test_menu_on_a_message_without_a_picture(world: World, queue: Scripted
     assert not queue.jobs
 
 
+async def test_a_menu_that_finds_no_picture_speaks_the_askers_language(
+    world: World, memory: FakeMemory
+) -> None:
+    memory.languages[f"discord:{world.ada.id}"] = "tr"
+    message = await world.alan.send(world.channel, "no picture here")
+    result = await world.ada.context_menu(world.channel, "Detect objects", message)
+    assert result.ephemeral
+    assert result.response.content == "Bu mesajda resim yok. Resim içeren bir mesaj seç."
+
+
+async def test_a_form_speaks_the_language_that_was_chosen(world: World, memory: FakeMemory) -> None:
+    memory.languages[f"discord:{world.ada.id}"] = "tr"
+    shown = await world.ada.slash(world.channel, "detect")
+    assert shown.modal["title"] == "/algıla"
+
+
+async def test_a_store_that_fails_keeps_no_form_back(
+    world: World, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*args: Any) -> Any:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(memory, "language", broken)
+    shown = await world.ada.slash(world.channel, "detect")
+    assert shown.modal["title"] == "/detect"
+
+
+async def test_a_store_that_is_slow_keeps_no_form_back(
+    world: World, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(*args: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(memory, "language", endless)
+    monkeypatch.setattr("bot.discord.desk.FORM_SECONDS", 0.0)
+    shown = await world.ada.slash(world.channel, "detect")
+    assert shown.modal["title"] == "/detect"
+
+
+async def test_where_it_would_be_refused_no_form_is_shown(
+    world: World, memory: FakeMemory, queue: ScriptedQueue
+) -> None:
+    queue.writes("Once upon a time.")
+    first = await world.ada.slash(world.channel, "gpt", text="Tell me a story.")
+    await memory.allow_channel(f"discord:guild:{world.guild.id}", "discord:1", "lab")
+    for refused in (
+        await world.ada.slash(world.channel, "detect"),
+        await world.ada.click(first.response, label="Next stop: /detect"),
+    ):
+        assert refused.modal is None
+        assert refused.response.ephemeral
+        assert refused.followups == []
+        assert "You will find me in #lab." in refused.response.content.replace("\\", "")
+
+
 async def test_a_long_text_is_asked_for_by_a_form(world: World, queue: ScriptedQueue) -> None:
     """An option takes no line breaks, so one may leave it out and gets a box to write in."""
     queue.writes("A poem indeed.")
@@ -457,10 +512,12 @@ async def test_secret_after_the_deadline_goes_to_the_asker_directly(world: World
     assert message.content == "İptal edildi."
 
 
-async def test_notice(world: World) -> None:
+async def test_a_notice_names_whom_it_is_for_and_pings_nobody(world: World) -> None:
     place = {"channel": world.channel.id, "guild": world.guild.id, "user": world.ada.id}
     await world.frontend.send(ReplyAddress("discord", place), Reply.say("cancelled"), "tr")
-    assert world.channel.last_message.content == "İptal edildi."
+    assert world.channel.last_message.content == f"<@{world.ada.id}>\nİptal edildi."
+    [sent] = [e.json for e in world.env.http_requests if e.path.endswith("/messages")]
+    assert sent["allowed_mentions"] == {"parse": []}
 
 
 # --- what does not fit ---------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 
 import discord
 import pytest
@@ -137,6 +138,27 @@ async def test_moderators_are_known_by_their_permissions(world: World, cave: Cav
     ada, *moderators = cave.requests
     assert not await ada.moderator()
     assert [await request.moderator() for request in moderators] == [True, True]
+
+
+async def test_a_deleted_channel_leaves_the_list_unless_it_is_the_last(
+    world: World, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = memory.channels
+
+    async def channels(room: str) -> Mapping[str, str]:
+        listed = await at_once(room)
+        await asyncio.sleep(0)  # as a database takes its time
+        return listed
+
+    monkeypatch.setattr(memory, "channels", channels)
+    room = f"discord:guild:{world.guild.id}"
+    bots, lab, other = (world.guild.create_text_channel(name) for name in ("bots", "lab", "other"))
+    for channel in (bots, lab):
+        await memory.allow_channel(room, f"discord:{channel.id}", channel.name)
+    for channel in (other, bots, lab):  # all in one moment
+        world.env.backend.delete_channel(channel.id)
+    await world.env.settle()
+    assert await memory.channels(room) == {f"discord:{lab.id}": "lab"}, "or it would be everywhere"
 
 
 async def test_moderators_choose_the_channels(world: World, memory: FakeMemory) -> None:

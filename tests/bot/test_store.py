@@ -108,6 +108,19 @@ async def test_the_first_chat_that_has_a_language_decides(store: Store) -> None:
     assert await store.chat_language() is None
 
 
+async def test_a_language_can_be_forgotten(store: Store) -> None:
+    await store.set_language(BOB, None)  # who never chose one
+    for user in (ADA, BOB):
+        await store.set_language(user, "en")
+    for chat in (ROOM, "discord:guild:1"):
+        await store.set_chat_language(chat, "en")
+    await store.set_language(ADA, None)
+    await store.set_chat_language(ROOM, None)
+    assert [await store.language(user) for user in (ADA, BOB)] == [None, "en"]
+    assert await store.chat_language(ROOM) is None
+    assert await store.chat_language("discord:guild:1") == "en"
+
+
 async def test_running_a_command_does_not_unset_the_language(store: Store) -> None:
     await store.set_language(ADA, "en")
     await store.begin(request_of(ADA))

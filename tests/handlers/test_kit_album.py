@@ -107,6 +107,26 @@ async def test_what_may_be_tried_again_is_tried_with_all_of_them() -> None:
     assert len(again.arguments["picture"]["album"]) == len(SIZES)
 
 
+async def test_pictures_that_are_all_gone_are_asked_for_again(world: Services) -> None:
+    platform = FakePlatform(world)
+    album = Album((picture(None), picture(None)))
+    reply = await platform.ask("detect", picture=album, confidence=0.4)
+    assert reply.state is State.QUESTION
+    assert reply.private
+    assert platform.read(reply) == "I no longer have that picture. Send it again."
+    assert reply.question is not None
+    assert reply.question.call == Call("detect", {"confidence": 0.4})
+
+
+async def test_where_nothing_came_of_any_picture_the_asker_alone_is_told(world: Services) -> None:
+    platform = FakePlatform(world)
+    album = Album((picture(b"%PDF-1.7"), picture(b""), picture(None)))
+    reply = await platform.ask("detect", picture=album)
+    assert reply.private
+    assert reply.error
+    assert [line[:2] for line in platform.read(reply).splitlines()] == ["1.", "2.", "3."]
+
+
 async def test_it_is_one_command_to_the_memory(world: Services) -> None:
     await FakePlatform(world).ask("detect", picture=pictures(*SIZES))
     assert [entry["outcome"] for entry in world.memory.usage] == ["done"]  # type: ignore[attr-defined]

@@ -29,18 +29,20 @@ def world() -> Iterator[Services]:
         ("en", "We are speaking English. Which language would you like?"),
     ],
 )
-async def test_without_a_choice_it_says_the_current_one_and_offers_both(
+async def test_without_a_choice_it_says_the_current_one_and_offers_all(
     world: Services, spoken: str, sentence: str
 ) -> None:
     platform = FakePlatform(world, language=spoken)
     reply = await platform.ask("language")
     assert platform.read(reply) == sentence
-    assert platform.labels(reply)[:2] == ["Türkçe", "English"]
-    assert [button.call for button in reply.buttons[:2]] == [
+    automatic = {"tr": "Otomatik", "en": "Automatic"}[spoken]
+    assert platform.labels(reply)[:3] == ["Türkçe", "English", automatic]
+    assert [button.call for button in reply.buttons[:3]] == [
         Call("language", {"language": "tr"}),
         Call("language", {"language": "en"}),
+        Call("language", {"language": "automatic"}),
     ]
-    assert [button.deletes for button in reply.buttons[2:]] == [True]
+    assert [button.deletes for button in reply.buttons[3:]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,16 @@ async def test_the_next_command_is_answered_in_it(world: Services) -> None:
 async def test_another_language_is_refused_kindly(world: Services) -> None:
     platform = FakePlatform(world, language="tr")
     reply = await platform.ask("language", language="Klingon")
-    assert platform.read(reply) == "“dil” şunlardan biri olmalı: Türkçe veya İngilizce."
+    assert platform.read(reply) == "“dil” şunlardan biri olmalı: Türkçe, İngilizce veya otomatik."
+    assert await world.memory.language(platform.user) is None
+
+
+async def test_a_choice_can_be_taken_back(world: Services) -> None:
+    platform = FakePlatform(world, language="tr")
+    await platform.ask("language", language="en")
+    reply = await platform.ask("language", language="otomatik")
+    assert platform.read(reply) == "Tamam, bundan sonra uygulamanın ya da sohbetin diline uyacağım."
+    assert reply.data == {"language": None}
     assert await world.memory.language(platform.user) is None
 
 
@@ -116,8 +127,27 @@ async def test_a_moderator_chooses_for_everybody(
     assert await world.memory.language(platform.user) is None
 
 
+@pytest.mark.parametrize(
+    ("about", "scope", "place", "sentence"),
+    [
+        (GROUP, "chat", "fake:room", "I answer here in the language of whoever asks."),
+        (SERVER, "chat", "fake:server", "this server’s own settings decide"),
+        (SERVER, "channel", "fake:room", "here as on the rest of the server."),
+    ],
+)
+async def test_a_moderator_takes_the_choice_back(
+    world: Services, about: dict[str, Any], scope: str, place: str, sentence: str
+) -> None:
+    platform = FakePlatform(world, moderates=True, about=about)
+    await platform.ask("language", language="tr", scope=scope)
+    reply = await platform.ask("language", language="automatic", scope=scope)
+    assert sentence in platform.read(reply)
+    assert reply.data == {"language": None, "chat": place}
+    assert await world.memory.chat_language("fake:room", "fake:server") is None
+
+
 @pytest.mark.parametrize("about", [GROUP, SERVER])
-@pytest.mark.parametrize("arguments", [{"language": "en"}, {}])
+@pytest.mark.parametrize("arguments", [{"language": "en"}, {"language": "automatic"}, {}])
 async def test_others_are_told_who_may(
     world: Services, about: dict[str, Any], arguments: dict[str, str]
 ) -> None:

@@ -19,6 +19,7 @@ from fluent.syntax import ast as ftl
 from fluent.syntax.visitor import Visitor
 
 from handlers.kit.registry import STOPS, Command, commands
+from handlers.language import OFFERED
 from locales import (
     FOLDER,
     LANGUAGES,
@@ -57,11 +58,11 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "help-stop-{}": STOPS,
     "help-kind-{}": ("integer", "number", "boolean", "picture"),
     "help-kind-{}-range": ("integer", "number"),
-    "language-button-{}": LANGUAGES,
+    "language-button-{}": OFFERED,
     "language-language-{}": LANGUAGES,
     "language-set-{}": (
-        *LANGUAGES,
-        *(f"{place}-{lang}" for place in ("chat", "server", "channel") for lang in LANGUAGES),
+        *OFFERED,
+        *(f"{place}-{lang}" for place in ("chat", "server", "channel") for lang in OFFERED),
     ),
     "xor-picture-{}": ("perceptron", "mlp", "h", "loss"),
     "xor-mlp-{}": ("learned", "one-unit", "plateau", "falling", "stuck"),
