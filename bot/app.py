@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 
 from bot.hub import Frontend, FrontendError, Hub
@@ -211,8 +212,10 @@ async def _tell_interrupted(hub: Hub) -> None:
         if run.command not in commands():
             continue  # an older version's
         command = Message(run.command)
-        reply = Reply.say("interrupted", command=command).with_buttons(
-            Button(Message("interrupted-button", command=command), Call(run.command))
+        reply = replace(
+            Reply.say("interrupted", command=command),
+            buttons=(Button(Message("interrupted-button", command=command), Call(run.command)),),
+            private=commands()[run.command].private,
         )
         try:
             await hub.frontends[run.address.platform].send(run.address, reply, run.language)

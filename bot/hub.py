@@ -37,6 +37,11 @@ from locales import Listing, Message, language_of
 CHANNELS_NAMED = 5  # to somebody who asks in the wrong one
 
 
+def everything(channel: str) -> bool:
+    """The answer where a room hides no channel from anybody."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """Who is there, where, and where the answer goes.
@@ -44,7 +49,8 @@ class Visitor:
     `user` and `chat` are "platform:id". `client_language` is the IETF tag that the person's client
     sent, if any; `chat_tag` that of the chat (a guild's locale). `public`: others read along.
     `share`, `channel`, `parent`, `moderator`: see `Request`. `settle` has the last word on where a
-    command is answered once it is admitted: a platform may open a thread for it.
+    command is answered once it is admitted: a platform may open a thread for it. `sees` tells
+    whether the person is shown a channel of the room, by "platform:id".
     """
 
     user: str
@@ -59,6 +65,7 @@ class Visitor:
     parent: str = ""
     moderator: Callable[[], Awaitable[bool]] = nobody
     settle: Callable[[Request], Awaitable[Request]] | None = None
+    sees: Callable[[str], bool] = everything
 
 
 class Frontend(ABC):
@@ -116,9 +123,12 @@ class NotYours(UserError):
 
 
 class Elsewhere(UserError):
-    """A channel that its room's list leaves out; `names` are those of the channels on it."""
+    """A channel that its room's list leaves out; `names` are those on it that the asker can see."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        if not names:
+            super().__init__("error-elsewhere-unseen")
+            return
         items = [Message("channels-name", name=name) for name in names[:CHANNELS_NAMED]]
         if len(names) > CHANNELS_NAMED:
             items.append(Message("channels-more", count=len(names) - CHANNELS_NAMED))
@@ -204,16 +214,16 @@ class Hub:
             operator=visitor.user in self.settings.admins,
             moderator=visitor.moderator,
         )
-        await self._admit(request)
+        await self._admit(request, visitor.sees)
         return request
 
-    async def _admit(self, request: Request) -> None:
+    async def _admit(self, request: Request, sees: Callable[[str], bool]) -> None:
         """Refuse what a room's moderators do not want in this channel (see /channels)."""
         if not request.channel or commands()[request.command].everywhere:
             return
         listed = await self.services.memory.channels(request.room)
         if listed and request.ground not in listed:
-            raise Elsewhere(list(listed.values()))
+            raise Elsewhere([name for channel, name in listed.items() if sees(channel)])
 
     async def line(
         self,

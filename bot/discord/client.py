@@ -56,6 +56,7 @@ class Doors(Protocol):
     ) -> None: ...
     async def outdated(self, interaction: discord.Interaction[Any]) -> None: ...
     async def vanished(self, guild: int, channel: int) -> None: ...
+    async def renamed(self, guild: int, channel: int, name: str) -> None: ...
 
 
 class Tree(app_commands.CommandTree["Client"]):
@@ -108,3 +109,10 @@ class Client(discord.AutoShardedClient):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """Called by the library when somebody deletes a channel."""
         await self.doors.vanished(channel.guild.id, channel.id)
+
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """Called by the library when anything about a channel changes."""
+        if before.name != after.name:
+            await self.doors.renamed(after.guild.id, after.id, after.name)

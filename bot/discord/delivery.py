@@ -36,6 +36,8 @@ PACE = 1.0  # seconds between two edits of one answer
 RETRIES = (1.0, 3.0, 9.0)  # seconds to wait before the final state is tried again
 
 UNKNOWN_WEBHOOK = 10015
+OLD_EDITED_OFTEN = 30046  # a message of more than an hour
+THREAD_ARCHIVED = 50083  # a new message brings the thread back
 TOO_LARGE = 40005
 INVALID_TOKEN = 50027
 
@@ -103,8 +105,11 @@ class Answer:
             raise
 
     async def _wants_privacy(self, reply: Reply) -> bool:
-        """Errors are private to spare the others, not the asker: no reason for a direct message."""
-        return reply.private and (not reply.error or await self.outlet.may_whisper())
+        """Errors and questions are private to spare the others, not the asker: no reason for a
+        direct message, which many do not accept.
+        """
+        spares = reply.error or reply.question is not None
+        return reply.private and (not spares or await self.outlet.may_whisper())
 
     async def _start_over_in_private(self) -> None:
         """What was seen by all goes away: a message cannot become private later."""
@@ -170,10 +175,10 @@ class Answer:
             changes["view"] = _view(page.keys) if page.keys else None
         try:
             await self.outlet.edit(posted.message, **changes)
-        except discord.NotFound as error:
-            if error.code != UNKNOWN_MESSAGE:
+        except discord.HTTPException as error:
+            if error.code not in (UNKNOWN_MESSAGE, OLD_EDITED_OFTEN, THREAD_ARCHIVED):
                 raise
-            # Somebody deleted the message: the answer is given anyway.
+            # The message is gone, or as good as carved in stone: the answer is given anyway.
             posted.message = await self._post(page)
         posted.page = page
 

@@ -37,6 +37,7 @@ from bot.discord.visitors import (
 from bot.hub import Hub, NotYours, Visitor, raw_pictures
 from bot.presenting import Presentation
 from handlers.kit.errors import UserError, explain
+from handlers.kit.parameters import echo
 from handlers.kit.registry import Command, commands
 from handlers.kit.request import Call, ReplyAddress, Request
 from handlers.kit.runner import Run
@@ -62,7 +63,7 @@ class Desk:
         self._budgets = budgets
         self._attended: set[asyncio.Task[Any]] = set()
         self._seen: OrderedDict[int, None] = OrderedDict()
-        self._vanishing = asyncio.Lock()
+        self._listing = asyncio.Lock()  # while a list is brought up to date
         self._closed = False
 
     # --- what people do
@@ -118,10 +119,18 @@ class Desk:
         """
         memory = self._hub.services.memory
         room, place = room_of(guild), f"discord:{channel}"
-        async with self._vanishing:  # one by one, or the last two would leave together
+        async with self._listing:  # one by one, or the last two would leave together
             listed = await memory.channels(room)
             if place in listed and len(listed) > 1:
                 await memory.remove_channel(room, place)
+
+    async def renamed(self, guild: int, channel: int, name: str) -> None:
+        """A channel has another name: so has it on its server's list."""
+        memory = self._hub.services.memory
+        room, place = room_of(guild), f"discord:{channel}"
+        async with self._listing:
+            if place in await memory.channels(room):
+                await memory.allow_channel(room, place, echo(name, 100))
 
     # --- opening and closing
 

@@ -41,6 +41,7 @@ def visitor_of(interaction: Interaction, private: bool) -> Visitor:
         channel=channel,
         parent=parent,
         moderator=partial(_moderator, interaction),
+        sees=partial(_sees, interaction),
     )
 
 
@@ -70,6 +71,15 @@ def moderates(interaction: Interaction) -> bool:
 
 async def _moderator(interaction: Interaction) -> bool:
     return moderates(interaction)
+
+
+def _sees(interaction: Interaction, channel: str) -> bool:
+    """Whether the server has a channel and shows it to somebody: its name may be a secret."""
+    guild, person = interaction.guild, interaction.user
+    found = guild.get_channel(int(channel.removeprefix("discord:"))) if guild else None
+    if found is None or not isinstance(person, discord.Member):
+        return False
+    return found.permissions_for(person).view_channel
 
 
 def _asker(interaction: Interaction) -> discord.User | None:

@@ -411,7 +411,7 @@ class Outbox:
                 else:
                     raise
             except (TimedOut, NetworkError) as error:
-                if "entity too large" in error.message.lower():  # the client has no name for a 413
+                if "too large" in error.message.lower():  # the client has no name for a 413
                     raise TooLarge(error.message) from error
                 pause = next(pauses, None)
                 if pause is None:

@@ -114,6 +114,7 @@ error-button-gone = I no longer know this button. Type the command again.
 
 # --- places
 error-elsewhere = I do not answer in this channel. You will find me in { $channels }.
+error-elsewhere-unseen = I do not answer in this channel. A moderator can tell you where I do.
 
 # --- numbers up to ten as words
 number-in-words = { $number ->

@@ -96,6 +96,7 @@ error-button-gone = Bu düğmeyi artık tanımıyorum. Komutu yeniden yaz.
 
 # --- yerler
 error-elsewhere = Bu kanalda cevap vermiyorum. Beni bulabileceğin yerler: { $channels }.
+error-elsewhere-unseen = Bu kanalda cevap vermiyorum. Nerede cevap verdiğimi bir moderatöre sorabilirsin.
 
 # --- numbers up to ten as words
 number-in-words = { $number ->

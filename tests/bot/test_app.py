@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -77,6 +78,17 @@ async def test_readers_of_interrupted_runs_are_told_once_in_their_language(tmp_p
     assert "yeniden başlatıldım" in told[0]
     assert "restarted" in told[1]
     assert all(reply.buttons[0].call.command == "xor" for _, reply, _ in ear.heard)
+
+
+async def test_of_what_was_private_the_asker_alone_is_told(tmp_path: Path) -> None:
+    ear = Ear()
+    async with app.opened(settings(tmp_path)) as hub:
+        for command in ("xor", "privacy"):
+            await hub.services.memory.begin(replace(request("en"), command=command))
+    async with app.opened(settings(tmp_path)) as hub:
+        hub.frontends["fake"] = ear
+        await app._tell_interrupted(hub)
+    assert [reply.private for _, reply, _ in ear.heard] == [False, True]
 
 
 @pytest.mark.parametrize(

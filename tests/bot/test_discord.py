@@ -177,7 +177,8 @@ async def test_where_it_would_be_refused_no_form_is_shown(
 ) -> None:
     queue.writes("Once upon a time.")
     first = await world.ada.slash(world.channel, "gpt", text="Tell me a story.")
-    await memory.allow_channel(f"discord:guild:{world.guild.id}", "discord:1", "lab")
+    lab = world.guild.create_text_channel("lab")
+    await memory.allow_channel(f"discord:guild:{world.guild.id}", f"discord:{lab.id}", lab.name)
     for refused in (
         await world.ada.slash(world.channel, "detect"),
         await world.ada.click(first.response, label="Next stop: /detect"),
@@ -269,6 +270,24 @@ async def test_picture_of_a_slash_command_is_gone_after_a_restart(
     assert "no longer have that picture" in answer.content
     assert pressed.response is None  # what everybody saw is gone
     assert len(queue.jobs) == 1
+
+
+async def test_several_pictures_that_are_gone_are_asked_for_together(
+    world: World, queue: ScriptedQueue
+) -> None:
+    queue.detects()
+    shown = await world.ada.slash(world.channel, "detect", confidence=0.4)
+    two = [PHOTO, ("b.jpg", jpeg(80))]
+    first = await world.ada.submit_modal(shown, {"picture": two})
+    await world.restart()
+    pressed = await world.ada.click(first.response, label="Again")
+    [answer] = pressed.followups
+    assert answer.ephemeral
+    assert answer.content == "I no longer have that picture. Send it again."
+    shown = await world.ada.click(answer, label="Choose a picture")
+    result = await world.ada.submit_modal(shown, {"picture": two})
+    assert len(result.response.attachments) == 2
+    assert [job.payload.confidence for job in queue.jobs] == [0.4] * 4
 
 
 async def test_unknown_button(world: World, queue: ScriptedQueue, memory: FakeMemory) -> None:
@@ -473,6 +492,16 @@ async def test_acknowledgement_too_late(world: World, queue: ScriptedQueue) -> N
     world.env.inject_error("POST", "/interactions/*/*/callback", status=404, code=10062)
     await world.ada.slash(world.channel, "gpt", text="Hello")
     assert "Here I am." in world.channel.last_message.content
+
+
+async def test_a_question_that_comes_late_is_asked_in_the_channel(world: World) -> None:
+    """Nothing about it is secret, and many take no direct messages."""
+    late = {"status": 404, "code": 10062, "times": None}
+    world.env.inject_error("POST", "/interactions/*/*/callback", **late)
+    await world.ada.slash(world.channel, "detect")
+    question = world.channel.last_message
+    assert question.content.startswith(f"<@{world.ada.id}>\n/detect needs a picture.")
+    assert world.env.backend.dm_channels == {}
 
 
 async def test_acknowledged_twice(world: World, queue: ScriptedQueue) -> None:

@@ -264,6 +264,19 @@ async def test_a_stream_edits_only_its_last_message(courier: Delivery, outlet: F
     assert outlet.kinds.count("post") == 2
 
 
+@pytest.mark.parametrize(("status", "code"), [(404, 10008), (429, 30046), (400, 50083)])
+async def test_where_a_message_cannot_be_edited_the_answer_comes_as_a_new_one(
+    courier: Delivery, outlet: FakeOutlet, status: int, code: int
+) -> None:
+    """It was deleted, it is old and edited often, or its thread has been archived."""
+    await courier._glimpse(Reply.say("working-on").partial())
+    outlet.troubles = [trouble(status, code)]
+    await courier.finish(FINAL)
+    assert outlet.kinds == ["post", "post"]
+    await courier.finish(FINAL)
+    assert outlet.kinds == ["post", "post"]
+
+
 # --- taking it away ------------------------------------------------------------------------------
 
 

@@ -102,13 +102,33 @@ async def test_a_channel_that_is_not_on_the_list_opens_no_thread(
     world: World, memory: FakeMemory, cave: Cave
 ) -> None:
     room = f"discord:guild:{world.guild.id}"
-    await memory.allow_channel(room, "discord:1", "sanal-laboratuvar")
+    lab = world.guild.create_text_channel("sanal-laboratuvar")
+    await memory.allow_channel(room, f"discord:{lab.id}", lab.name)
     result = await world.ada.slash(world.channel, "cave")
     [answer] = result.followups
     assert answer.ephemeral
     assert "sanal-laboratuvar" in answer.content
     assert world.channel.threads == []
     assert cave.requests == []
+
+
+async def test_channels_that_are_hidden_from_somebody_are_not_named_to_them(
+    world: World, memory: FakeMemory
+) -> None:
+    """Nor those that are no more."""
+    room, everybody = f"discord:guild:{world.guild.id}", world.guild.default_role
+    hidden = {everybody: discord.PermissionOverwrite(view_channel=False)}
+    office = world.guild.create_text_channel("office", overwrites=hidden)
+    await memory.allow_channel(room, f"discord:{office.id}", office.name)
+    await memory.allow_channel(room, "discord:1", "deleted")
+    role = world.guild.create_role("mods", permissions=discord.Permissions(administrator=True))
+    grace = world.guild.add_member(world.env.create_user("grace"), roles=[role])
+    told = {}
+    for person in (world.ada, grace):
+        [answer] = (await person.slash(world.channel, "gpt", text="Hello")).followups
+        told[person] = answer.content.replace("\\", "")
+    assert told[world.ada].endswith("A moderator can tell you where I do.")
+    assert told[grace].endswith("You will find me in #office.")
 
 
 async def test_a_thread_counts_as_its_channel(
@@ -159,6 +179,18 @@ async def test_a_deleted_channel_leaves_the_list_unless_it_is_the_last(
         world.env.backend.delete_channel(channel.id)
     await world.env.settle()
     assert await memory.channels(room) == {f"discord:{lab.id}": "lab"}, "or it would be everywhere"
+
+
+async def test_a_renamed_channel_has_its_new_name_on_the_list(
+    world: World, memory: FakeMemory
+) -> None:
+    room = f"discord:guild:{world.guild.id}"
+    other = world.guild.create_text_channel("other")
+    await memory.allow_channel(room, f"discord:{world.channel.id}", "derslik")
+    for channel in (world.channel, other):
+        world.env.backend.edit_channel(channel.id, {"name": "atölye"})
+    await world.env.settle()
+    assert await memory.channels(room) == {f"discord:{world.channel.id}": "atölye"}
 
 
 async def test_moderators_choose_the_channels(world: World, memory: FakeMemory) -> None:

@@ -129,6 +129,18 @@ async def test_the_refusal_is_private_and_says_where_to_go(hub: Hub, memory: Fak
     assert words("tr")(caught.value.message).endswith("#room-15, #room-16 ve 3 kanal daha.")
 
 
+async def test_channels_that_the_asker_cannot_see_are_not_named(
+    hub: Hub, memory: FakeMemory
+) -> None:
+    memory.lists[SERVER] = {"discord:12": "lab", "discord:13": "secret"}
+    for seen, said in (({"discord:12"}, "find me in #lab."), (set[str](), "A moderator can tell")):
+        with pytest.raises(Elsewhere) as caught:
+            await hub.call(replace(IN_BOTS, sees=seen.__contains__), Call("gpt"))
+        sentence = words("en")(caught.value.message)
+        assert said in sentence
+        assert "secret" not in sentence
+
+
 @pytest.mark.parametrize("name", ["help", "queue", "cancel", "privacy", "channels"])
 async def test_what_concerns_oneself_works_everywhere(
     hub: Hub, memory: FakeMemory, name: str
