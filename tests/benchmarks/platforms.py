@@ -15,10 +15,10 @@ models.
 **telegram-private**, **telegram-group**: seconds from the first press to the last answer, over
 those that the limits allow. So long a sender would take who knows everything beforehand and sends
 nothing but what is needed: an answer for each, none before its model was done with it, at most 30
-in any second; in a group one a second and at most 20 in any minute. There one message with a link counts as needed,
-the answers of those whom it leads to their private chats may go there from the moment they open
-them (0.5 to 3 s after they saw the link), and every twentieth never does. Bar: 1.2. Beside it
-stands what the limits alone would have taken, were models infinitely fast.
+in any second; in a group one a second and at most 20 in any minute. There one message with a link
+counts as needed, the answers of those whom it leads to their private chats may go there from the
+moment they open them (0.5 to 3 s after they saw the link), and every twentieth never does. Bar:
+1.2. Beside it stands what the limits alone would have taken, were models infinitely fast.
 
 In all parts everybody is to be answered exactly once, and at most one request answered 429.
 The exit status is 1 if a part could not be measured; a bar that is missed is in the report.
