@@ -339,19 +339,17 @@ class Conversation:
             return group, await self._hub.press(group, token)
 
     async def _own_language(self, who: Visitor) -> str:
-        """The language of what is shown to nobody else."""
-        return await self._hub.language(replace(who, public=False))
+        """The language of a notice that nobody else sees. It is said even where the store fails."""
+        try:
+            return await self._hub.language(replace(who, public=False))
+        except Exception:
+            log.exception("a notice is in the language of the configuration")
+            return self._hub.settings.language
 
     async def _delete(self, query: CallbackQuery, message: Any) -> None:
         """Take an answer away for its owner, or for who looks after the group; else say why not."""
         who = self._visitor(query.from_user, message)
-        try:
-            say = words(await self._own_language(who))
-        except Exception as error:  # noqa: BLE001
-            # The same boundary as in `press`.
-            reply = explain(error, "-")
-            await self._acknowledge(query, _text(reply, self._hub.settings.language), alert=True)
-            return
+        say = words(await self._own_language(who))
         deletion = deletion_of(query)
         if deletion is None:  # Telegram no longer shows it to us
             await self._acknowledge(query, say(Words("telegram-not-deleted")), alert=True)

@@ -242,6 +242,27 @@ async def test_a_notice_that_comes_too_late_is_a_message(stage: Stage) -> None:
     assert second.text == "Cancelled: /detect."
 
 
+async def test_a_notice_comes_even_where_the_store_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.queue.hold.clear()
+    await stage.world.shows(EFE, photo(), "/detect")
+    status = await stage.reads(EFE.id, "YOLO26n")
+    memory = stage.hub.services.memory
+    language, calls = memory.language, iter((True,))
+
+    async def failing(user: str) -> str | None:
+        if next(calls, False):
+            return await language(user)  # for the press
+        raise OSError("disk full")
+
+    monkeypatch.setattr(memory, "language", failing)
+    query = await stage.world.presses_button(EFE, status, "İptal")
+    await stage.goes_on(5)
+    assert stage.world.answered_presses[query]["text"] == "Cancelled: /detect."
+    assert [shown.text for shown in stage.world.visible(EFE.id)] == ["İptal edildi."]
+
+
 @pytest.mark.parametrize(
     ("name", "shown"), [("A\nda\u2028\n", "A da"), ("\u202eada", "\ufffdada"), (" \n ", None)]
 )
