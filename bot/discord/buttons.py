@@ -12,54 +12,44 @@ from bot.discord.presenter import Key, deleted_ids
 Plain = discord.ui.Button[Any]
 
 
-class PressButton(discord.ui.DynamicItem[Plain], template=r"(?P<kind>[tp])1:(?P<token>[\w-]+)"):
+class _Kept(discord.ui.DynamicItem[Plain], template=""):
+    """A button that is made anew from its `custom_id` when it is pressed."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> Self:
+        return cls(cast(Plain, item))
+
+    @property
+    def _told(self) -> re.Match[str]:
+        """What stands in the `custom_id`."""
+        match = self.template.fullmatch(self.custom_id)
+        assert match is not None
+        return match
+
+
+class PressButton(_Kept, template=r"(?P<kind>[tp])1:(?P<token>[\w-]+)"):
     """Runs the stored call; of kind "p", for the eyes of whoever presses it."""
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> Self:
-        return cls(cast(Plain, item))
-
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        match = self.template.fullmatch(self.custom_id)
-        assert match is not None
-        doors = interaction.client.doors
-        await doors.press(interaction, match["token"], private=match["kind"] == "p")
+        token, private = self._told["token"], self._told["kind"] == "p"
+        await interaction.client.doors.press(interaction, token, private=private)
 
 
-class AskButton(
-    discord.ui.DynamicItem[Plain],
-    template=r"a1:(?P<token>[\w-]+):(?P<command>[\w-]+):(?P<names>[\w,]+)",
-):
+class AskButton(_Kept, template=r"a1:(?P<token>[\w-]+):(?P<command>[\w-]+):(?P<names>[\w,]+)"):
     """Opens the form for what the stored call lacks."""
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> Self:
-        return cls(cast(Plain, item))
-
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        match = self.template.fullmatch(self.custom_id)
-        assert match is not None
-        token, command, names = match.group("token", "command", "names")
+        token, command, names = self._told.group("token", "command", "names")
         await interaction.client.doors.ask(interaction, token, command, names.split(","))
 
 
-class DeleteButton(discord.ui.DynamicItem[Plain], template=r"d1:(?P<ids>[\w-]{11,86})"):
+class DeleteButton(_Kept, template=r"d1:(?P<ids>[\w-]{11,86})"):
     """Takes the answer away, all messages of it."""
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> Self:
-        return cls(cast(Plain, item))
-
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        match = self.template.fullmatch(self.custom_id)
-        assert match is not None
-        owner, *others = deleted_ids(match["ids"])
+        owner, *others = deleted_ids(self._told["ids"])
         await interaction.client.doors.delete(interaction, owner, others)
 
 

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 from telegram import Bot, Update
 from telegram.error import BadRequest, Conflict, TelegramError
@@ -112,10 +113,16 @@ class Webhook(Arrivals):
             return HTTPStatus.FORBIDDEN
         if self._ended or self._full():
             return HTTPStatus.SERVICE_UNAVAILABLE  # Telegram keeps it
-        update = _read(body, self._bot)
-        if update is None:
+        data = _read(body)
+        if data is None:
             return HTTPStatus.BAD_REQUEST
-        self.updates.put_nowait(update)
+        try:
+            update = Update.de_json(data, self._bot)
+        except Exception as error:  # noqa: BLE001 (the library checks nothing that it is given)
+            # Not refused: Telegram would bring it again and again, and nothing after it.
+            log.warning("an update that cannot be read is left out: %s", type(error).__name__)
+        else:
+            self.updates.put_nowait(update)
         return HTTPStatus.OK
 
     async def begin(self) -> None:
@@ -158,12 +165,10 @@ class Webhook(Arrivals):
                 self._warn(reason, f"Telegram cannot bring updates to telegram.webhook: {reason}")
 
 
-def _read(body: bytes, bot: Bot) -> Update | None:
+def _read(body: bytes) -> dict[str, Any] | None:
     """The update that a body holds, None where it holds none."""
     try:
         data = json.loads(body)
-        if isinstance(data, dict) and type(data.get("update_id")) is int:
-            return Update.de_json(data, bot)
-    except Exception as error:  # noqa: BLE001 (the library checks nothing that it is given)
-        log.warning("something that is no update came from Telegram: %s", type(error).__name__)
-    return None
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and type(data.get("update_id")) is int else None
