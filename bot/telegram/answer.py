@@ -200,6 +200,9 @@ class Answer:
             if self._newest is None:
                 await self._first_state()
         if self._finished is None:
+            # Its buttons are stored first: what is paid for must leave at once, or a slow store
+            # would let go of many at the same time.
+            await self._rendered_newest()
             await turn.reserve()  # what is newest by then is shown
         if self.place is not place:
             return False  # the answer was moved, and its turn is waited for elsewhere
@@ -209,14 +212,18 @@ class Answer:
             turn.hurry()
             await self._finish(turn, self._finished)
             return True
+        rendered = await self._rendered_newest()
+        if rendered is not None:
+            await self._show(turn, rendered)
+        return False
+
+    async def _rendered_newest(self) -> Rendered | None:
         reply = self._newest or Reply.say("telegram-begun").partial()
         try:
-            rendered = await self._presentation.render(reply)
+            return await self._presentation.render(reply)
         except Exception:  # the store that keeps the buttons, or the words; the final state tells
             log.exception("a state could not be rendered")
-            return False
-        await self._show(turn, rendered)
-        return False
+            return None
 
     async def _first_state(self) -> None:
         """Wait for something to say, but not long."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from bot.pace import Cap, Pace, Rate, Timer
 
 # About one message a second in a chat; short bursts pass. Edits leave room for answers.
 PRIVATE = Rate(1.05, 3, kept=(0, 0, 1))
 # Twenty a minute in a group beside that. Few of them go into states, so that answers need not wait.
-GROUP = replace(PRIVATE, cap=Cap(19, 60.0, kept=(0, 8, 13)))
+GROUP = Rate(1.0, 4, kept=(0, 0, 1), cap=Cap(19, 60.0, kept=(0, 8, 13)))
 ALL_INTERVAL = 1 / 27  # seconds; thirty a second in all, less a little for what is not counted here
 
 
