@@ -62,7 +62,7 @@ CROWDED = 0.5  # seconds of sends that wait for the common budget, beyond which 
 PATIENCE = (0.0, 10.0, 20.0)  # seconds by which others may go ahead there, by urgency
 # What a send costs of the common budget, by urgency. Sends that leave evenly may arrive unevenly;
 # what can be skipped keeps a distance from the limit.
-COSTS = (1.0, 2.0, 2.0)
+COSTS = (1.0, 1.25, 1.5)
 LULL = 1.0  # seconds in which nothing is sent at all after a platform's protest in a crowd
 
 

@@ -151,7 +151,7 @@ async def test_answers_go_before_edits_and_edits_leave_room_for_answers(
 
 
 async def test_an_edit_that_becomes_the_answer_is_hurried(speakers: Speakers) -> None:
-    speakers.ask(GROUP, Urgency.FINAL, "f", times=3)
+    speakers.ask(GROUP, Urgency.FINAL, "f", times=4)
     await speakers.clock.advance(0.5)
     turn = speakers.pace.turn(GROUP, Urgency.EDIT)
     await speakers.clock.advance(1)
