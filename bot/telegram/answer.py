@@ -199,10 +199,9 @@ class Answer:
                 return False
             if self._newest is None:
                 await self._first_state()
+        rendered = None
         if self._finished is None:
-            # Its buttons are stored first: what is paid for must leave at once, or a slow store
-            # would let go of many at the same time.
-            await self._rendered_newest()
+            rendered = await self._rendered_newest()
             await turn.reserve()  # what is newest by then is shown
         if self.place is not place:
             return False  # the answer was moved, and its turn is waited for elsewhere
@@ -212,9 +211,16 @@ class Answer:
             turn.hurry()
             await self._finish(turn, self._finished)
             return True
-        rendered = await self._rendered_newest()
-        if rendered is not None:
-            await self._show(turn, rendered)
+        if rendered is None:
+            return False
+        newest = self._newest or rendered.reply
+        if newest.buttons == rendered.reply.buttons:
+            rendered = await self._rendered_newest() or rendered
+        else:
+            # They would have to be stored. What is paid for must leave at once, or a store that was
+            # slow for a moment lets go of many messages together. The newest comes next.
+            self._news.set()
+        await self._show(turn, rendered)
         return False
 
     async def _rendered_newest(self) -> Rendered | None:

@@ -39,7 +39,6 @@ REMEMBERED = 4096  # updates that are recognised when they come again
 IN_HAND = 5000  # updates being worked on, after which a webhook lets Telegram keep the others
 STOP_SECONDS = 5.0  # how long answers may still go out when the program ends
 DOWNLOADS = 3  # tries to fetch a picture
-FETCHING = 16  # pictures at once; of the client's 64 connections, answers need the others
 PAUSE = 0.5  # seconds between two of them, where Telegram does not say how many
 LONGEST_PAUSE = 5.0  # of those that it says, waited for with a reader waiting
 
@@ -72,7 +71,6 @@ class TelegramFrontend(Frontend):
         self._albums = Albums(pace.call_later)
         self._hurried: set[int] = set()  # people who were told that they are too fast
         self._seen: OrderedDict[int, None] = OrderedDict()
-        self._fetching = asyncio.Semaphore(FETCHING)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._consuming: asyncio.Task[None] | None = None
 
@@ -108,10 +106,6 @@ class TelegramFrontend(Frontend):
     async def fetch(self, ref: PictureRef) -> bytes:
         if (ref.place.get("size") or 0) > DOWNLOAD_LIMIT:
             raise PictureTooLarge(DOWNLOAD_LIMIT)
-        async with self._fetching:
-            return await self._fetched(ref)
-
-    async def _fetched(self, ref: PictureRef) -> bytes:
         for further in reversed(range(DOWNLOADS)):
             pause = PAUSE
             try:
