@@ -1,0 +1,260 @@
+"""MobileStyleGAN: faces of people who do not exist, 1024 × 1024 pixels.
+
+- T. Karras, S. Laine, T. Aila, "A Style-Based Generator Architecture for Generative Adversarial
+  Networks" (StyleGAN), CVPR 2019, arXiv:1812.04948: a *mapping network* turns noise z into a style
+  w; a *synthesis network* paints, coarse to fine, and w scales its channels at every layer.
+- T. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (StyleGAN2), CVPR 2020,
+  arXiv:1912.04958: styles scale the convolutions' inputs (*modulation*).
+- S. Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image
+  Synthesis", 2021, arXiv:2104.04767: distilled from StyleGAN2 on FFHQ. Convolutions are split into
+  depthwise and pointwise ones, and each doubling of the size is an inverse wavelet transform, so
+  the last layer paints wavelet coefficients of 512 × 512 instead of pixels.
+
+Source and weights: Belousov's own package random-face (Apache-2.0), as OpenVINO graphs; the data,
+Flickr-Faces-HQ, is for non-commercial use. The graphs are read for their constants only. They are
+computed here by torch, which gives gradients: that is what PULSE and edits need. The noise that
+StyleGAN2 adds to its features was frozen by the author, one map a layer: a style is always the same
+face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inference.openvino_ir import Graph, Node
+
+STYLE = 512  # size of z and of w
+SIZE = 1024  # pixels of a whole face
+#: the styles that the synthesis network takes, from coarse to fine: one for the first convolution,
+#: three for each of seven blocks (upsampling, two convolutions), one for the head
+LAYERS = 1 + 3 * 7 + 1
+SLOPE = 0.2  # of the leaky ReLU
+READOUT_SIZES = (64, 128, 256)  # pixels; see `Synthesis.forward`
+
+
+class Mapping8(nn.Module):
+    """The mapping network: z, normalised, through eight layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(STYLE, STYLE) for _ in range(8))
+
+    def forward(self, z: Tensor) -> Tensor:  # (N, 512)
+        """w of standard-normal z."""
+        w = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            w = 2**0.5 * F.leaky_relu(layer(w), SLOPE)
+        return w  # (N, 512)
+
+
+def inverse_wavelet(bands: Tensor) -> Tensor:
+    """The inverse Haar transform: (N, 4·C, H, W) → (N, C, 2·H, 2·W).
+
+    Of the 4·C channels the first C are the averages of 2 × 2 pixels; three follow for each: how the
+    rows, the columns and the diagonals of the four differ.
+    """
+    channels = bands.shape[1] // 4
+    average, details = bands[:, :channels], bands[:, channels:]
+    rows, columns, diagonal = details.unflatten(1, (channels, 3)).unbind(2)  # (N, C, H, W) each
+    top, bottom = average + rows, average - rows
+    right, left = columns + diagonal, columns - diagonal
+    pixels = torch.stack((top + right, top - right, bottom + left, bottom - left), dim=2)
+    return F.pixel_shuffle(pixels.flatten(1, 2) / 2, 2)
+
+
+class Modulation(nn.Module):
+    """One scale for each channel, read off the style."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.style = nn.Linear(STYLE, channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:  # (N, C, H, W), (N, 512)
+        return x * self.style(w)[:, :, None, None]
+
+
+class StyledConvolution(nn.Module):
+    """Modulation, convolution, noise, bias, leaky ReLU."""
+
+    def __init__(self, channels: int, out: int, size: int, separable: bool = True) -> None:
+        super().__init__()
+        self.modulation = Modulation(channels)
+        if separable:
+            self.convolution: nn.Module = nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+                nn.Conv2d(channels, out, 1, bias=False),
+            )
+        else:
+            self.convolution = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        # One tensor: the bias of a channel and the frozen noise of a pixel only ever come together.
+        self.bias = nn.Parameter(torch.zeros(1, out, 1, 1))
+        self.noise = nn.Parameter(torch.zeros(1, 1, size, size))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:  # (N, C, H, W), (N, 512)
+        x = self.convolution(self.modulation(x, w))
+        return F.leaky_relu(x + self.noise + self.bias, SLOPE)  # (N, out, H, W)
+
+
+class Block(nn.Module):
+    """Twice the size by an inverse wavelet transform, then two convolutions."""
+
+    def __init__(self, channels: int, out: int, size: int) -> None:
+        super().__init__()
+        self.upsample = Modulation(channels)
+        self.first = StyledConvolution(channels // 4, out, size)
+        self.second = StyledConvolution(out, out, size)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:  # (N, C, H, W), (N, 3, 512)
+        x = inverse_wavelet(self.upsample(x, w[:, 0]))  # (N, C/4, 2·H, 2·W)
+        x = self.first(x, w[:, 1])
+        return cast(Tensor, self.second(x, w[:, 2]))  # (N, out, 2·H, 2·W)
+
+
+class Synthesis(nn.Module):
+    """The synthesis network: a learnt constant of 4 × 4 grows to a face."""
+
+    CHANNELS: Mapping[int, int] = {  # features at each size, in pixels
+        4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64,
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = list(self.CHANNELS)
+        self.constant = nn.Parameter(torch.zeros(1, self.CHANNELS[4], 4, 4))
+        self.first = StyledConvolution(self.CHANNELS[4], self.CHANNELS[4], 4, separable=False)
+        self.blocks = nn.ModuleList(
+            Block(self.CHANNELS[before], self.CHANNELS[size], size)
+            for before, size in zip(sizes, sizes[1:], strict=False)
+        )
+        self.head = Modulation(self.CHANNELS[512])
+        self.to_bands = nn.Conv2d(self.CHANNELS[512], 12, 1)
+        # Not the author's: fitted by training/faces/readouts.py.
+        self.readouts = nn.ModuleDict(
+            {str(size): nn.Conv2d(self.CHANNELS[size], 3, 1) for size in READOUT_SIZES}
+        )
+
+    def forward(self, w: Tensor, size: int = SIZE) -> Tensor:
+        """Faces of styles: (N, 512), or (N, LAYERS, 512) with a style for each layer.
+
+        Returns (N, 3, size, size), RGB from -1 to 1 (a little beyond, unclipped). `size` is 1024;
+        512, the averages that the wavelet head paints, at the same cost; or one of READOUT_SIZES,
+        read linearly off the features of that size: a little softer, many times cheaper.
+        """
+        styles = w[:, None].expand(-1, LAYERS, -1) if w.dim() == 2 else w
+        x = self.first(self.constant.expand(len(w), -1, -1, -1), styles[:, 0])
+        for index, block in enumerate(self.blocks):
+            x = block(x, styles[:, 1 + 3 * index : 4 + 3 * index])
+            if x.shape[-1] == size and size in READOUT_SIZES:
+                return cast(Tensor, self.readouts[str(size)](x))
+        bands = self.to_bands(self.head(x, styles[:, -1]))  # (N, 12, 512, 512)
+        if size == SIZE // 2:
+            return bands[:, :3] / 2  # an average of four pixels stands there times two
+        return inverse_wavelet(bands)
+
+
+# --- from the author's files ----------------------------------------------------------------------
+
+
+def load_mapping(xml: Path, binary: Path) -> Mapping8:
+    """The mapping network with the weights of an IR graph."""
+    network = Mapping8()
+    with torch.no_grad():
+        for layer, node in zip(network.layers, Graph(xml, binary).of_type("MatMul"), strict=True):
+            _fill(layer.weight, node.inputs[1])
+            _fill(layer.bias, _added(node)[0])
+    return network.requires_grad_(False)
+
+
+def load_synthesis(xml: Path, binary: Path) -> Synthesis:
+    """The synthesis network with the weights of an IR graph; the readouts are still empty."""
+    network = Synthesis()
+    graph = Graph(xml, binary)
+    convolutions = graph.of_type("Convolution", "GroupConvolution")
+    # A wavelet block begins where channels are first split in averages and details.
+    splits = (node for node in graph.of_type("VariadicSplit") if node.inputs[0].type == "Multiply")
+    with torch.no_grad():
+        _fill(network.constant, next(_constants_of_shape(graph, (1, STYLE, 4, 4))))
+        _fill_styled(network.first, convolutions)
+        for block in network.blocks:
+            _fill_modulation(block.upsample, next(splits).inputs[0])
+            _fill_styled(block.first, convolutions)
+            _fill_styled(block.second, convolutions)
+        last = next(convolutions)
+        _fill_modulation(network.head, last.inputs[0])
+        _fill(network.to_bands.weight, last.inputs[1])
+        _fill(cast(Tensor, network.to_bands.bias), _added(last)[0])
+    return network.requires_grad_(False)
+
+
+def _fill_styled(layer: StyledConvolution, convolutions: Iterator[Node]) -> None:
+    parts = layer.convolution if isinstance(layer.convolution, nn.Sequential) else [layer.convolution]
+    for index, part in enumerate(parts):
+        node = next(convolutions)
+        if index == 0:
+            _fill_modulation(layer.modulation, node.inputs[0])
+        _fill(cast(nn.Conv2d, part).weight, node.inputs[1])
+    noise, bias = _added(node)
+    _fill(layer.noise, noise)
+    _fill(layer.bias, bias)
+
+
+def _fill_modulation(layer: Modulation, product: Node) -> None:
+    """`product` is x · scales; the scales are a linear layer of the style, times a constant."""
+    scales, factor = _scales(product), 1.0
+    if scales.type == "Multiply":
+        factor = next(each.constant.item() for each in scales.inputs if each.is_constant)
+        scales = _scales(scales)
+    added = _behind_reshapes(scales)
+    product, bias = added.inputs
+    _fill(layer.style.weight, product.inputs[1], factor)
+    _fill(layer.style.bias, bias, factor)
+
+
+def _scales(product: Node) -> Node:
+    """The operand of a product that comes from the style alone."""
+    return next(each for each in product.inputs if _comes_from_style(each))
+
+
+def _comes_from_style(node: Node) -> bool:
+    node = _behind_reshapes(node)
+    if node.type == "Multiply":
+        inner = [_behind_reshapes(each) for each in node.inputs]
+        return any(each.is_constant for each in inner) and any(map(_is_linear, inner))
+    return _is_linear(node)
+
+
+def _is_linear(node: Node) -> bool:
+    return node.type == "Add" and node.inputs[0].type == "MatMul"
+
+
+def _behind_reshapes(node: Node) -> Node:
+    while node.type == "Reshape":
+        node = node.inputs[0]
+    return node
+
+
+def _added(node: Node) -> list[Node]:
+    """The constants that are added one after the other to what `node` computes."""
+    found = []
+    while sums := [user for user in node.users if user.type == "Add"]:
+        (total,) = sums
+        found += [other for other in total.inputs if other is not node]
+        node = total
+    return found
+
+
+def _constants_of_shape(graph: Graph, shape: tuple[int, ...]) -> Iterator[Node]:
+    return (node for node in graph.of_type("Const") if node.constant.shape == shape)
+
+
+def _fill(parameter: Tensor, node: Node, factor: float = 1.0) -> None:
+    value = np.asarray(node.constant, np.float32) * factor
+    # Grouped convolutions carry a dimension more, linear biases one.
+    parameter.copy_(torch.from_numpy(value.reshape(parameter.shape)))
