@@ -26,6 +26,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from inference.openvino_ir import Graph, Node
@@ -157,6 +158,51 @@ class Synthesis(nn.Module):
         if size == SIZE // 2:
             return bands[:, :3] / 2  # an average of four pixels stands there times two
         return inverse_wavelet(bands)
+
+
+WEIGHTS = tuple(
+    f"mobilestylegan-{part}-{kind}" for part in ("mapping", "synthesis") for kind in ("xml", "bin")
+)
+READOUTS = Path(__file__).parent / "data" / "face_readouts.safetensors"
+MEAN_OF = 4096  # styles whose mean is "the average face"
+
+
+class Generator:
+    """Both networks on one device, and the mean style.
+
+    Half precision on a GPU; on a CPU it would be slower.
+    """
+
+    def __init__(self, mapping: Mapping8, synthesis: Synthesis, device: str) -> None:
+        self.device = torch.device(device)
+        self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        self.mapping = mapping.to(self.device)
+        self.synthesis = synthesis.to(self.device, self.dtype)
+        z = torch.randn(MEAN_OF, STYLE, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            self.mean = self.mapping(z.to(self.device)).mean(0)  # (512,)
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Path], device: str, readouts: bool = True) -> Generator:
+        """From the weights' files by their names in weights.toml."""
+        mapping, synthesis = (
+            load(files[f"mobilestylegan-{part}-xml"], files[f"mobilestylegan-{part}-bin"])
+            for part, load in (("mapping", load_mapping), ("synthesis", load_synthesis))
+        )
+        assert isinstance(mapping, Mapping8) and isinstance(synthesis, Synthesis)
+        if readouts:
+            synthesis.readouts.load_state_dict(load_file(READOUTS))
+        return cls(mapping, synthesis, device)
+
+    @torch.no_grad()
+    def style(self, seed: int, truncation: float = 1.0) -> Tensor:
+        """The style (1, 512) of a seed, the same on every device.
+
+        `truncation` (the paper's ψ): 1 takes the style as it is, 0 is the average face; in between
+        faces are more ordinary and have fewer flaws.
+        """
+        z = torch.randn(1, STYLE, generator=torch.Generator().manual_seed(seed))
+        return self.mean + truncation * (self.mapping(z.to(self.device)) - self.mean)
 
 
 # --- from the author's files ----------------------------------------------------------------------

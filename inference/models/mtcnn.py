@@ -1,0 +1,293 @@
+"""MTCNN: faces and five landmarks of each, by a cascade of three small convolutional networks.
+
+Zhang, Zhang, Li & Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
+Networks", IEEE Signal Processing Letters 23(10), 2016, arXiv:1604.02878.
+
+P-Net looks at every window of 12 × 12 pixels of a pyramid of ever smaller pictures and proposes
+boxes; R-Net looks at each proposal in 24 × 24 pixels and refuses most; O-Net looks at the rest in
+48 × 48 and tells the landmarks. Each also says how its box must be moved to fit the face.
+
+Weights: facenet-pytorch (Tim Esler, MIT), converted from David Sandberg's port of the authors'. The
+steps between the networks follow that package: on the same pixels it finds the same faces.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torchvision.ops import batched_nms
+
+from inference.model import OneStepModel
+from inference.pictures import PictureError, decode
+from inference.tasks.face_detection import Face, FaceInput, Faces, Landmarks
+
+MIN_FACE = 20  # pixels; the smallest face that is looked for
+SHRINK = 0.709  # from one level of the pyramid to the next; √½ halves the pixels
+THRESHOLDS = (0.6, 0.7, 0.7)  # what P-Net, R-Net and O-Net must hold a window's probability for
+CROPS = 512  # how many crops go through R-Net or O-Net at once; bounds the memory
+
+Pixels = NDArray[np.uint8]
+
+
+class PNet(nn.Module):
+    """The proposal network: fully convolutional, one answer for every second pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 10, kernel_size=3)
+        self.prelu1 = nn.PReLU(10)
+        self.pool1 = nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.conv2 = nn.Conv2d(10, 16, kernel_size=3)
+        self.prelu2 = nn.PReLU(16)
+        self.conv3 = nn.Conv2d(16, 32, kernel_size=3)
+        self.prelu3 = nn.PReLU(32)
+        self.conv4_1 = nn.Conv2d(32, 2, kernel_size=1)
+        self.conv4_2 = nn.Conv2d(32, 4, kernel_size=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (1, 3, H, W) → a face's probability (h, w) and box offsets (h, w, 4), h ≈ H/2 - 5."""
+        x = self.pool1(self.prelu1(self.conv1(x)))  # (1, 10, h + 4, w + 4)
+        x = self.prelu2(self.conv2(x))  # (1, 16, h + 2, w + 2)
+        x = self.prelu3(self.conv3(x))  # (1, 32, h, w)
+        return self.conv4_1(x).softmax(1)[0, 1], self.conv4_2(x)[0].permute(1, 2, 0)
+
+
+class RNet(nn.Module):
+    """The refinement network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 28, kernel_size=3)
+        self.prelu1 = nn.PReLU(28)
+        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv2 = nn.Conv2d(28, 48, kernel_size=3)
+        self.prelu2 = nn.PReLU(48)
+        self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv3 = nn.Conv2d(48, 64, kernel_size=2)
+        self.prelu3 = nn.PReLU(64)
+        self.dense4 = nn.Linear(576, 128)
+        self.prelu4 = nn.PReLU(128)
+        self.dense5_1 = nn.Linear(128, 2)
+        self.dense5_2 = nn.Linear(128, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (n, 3, 24, 24) → probabilities (n,) and box offsets (n, 4)."""
+        x = self.pool1(self.prelu1(self.conv1(x)))  # (n, 28, 11, 11)
+        x = self.pool2(self.prelu2(self.conv2(x)))  # (n, 48, 4, 4)
+        x = self.prelu3(self.conv3(x))  # (n, 64, 3, 3)
+        x = self.prelu4(self.dense4(_flat(x)))  # (n, 128)
+        return self.dense5_1(x).softmax(1)[:, 1], self.dense5_2(x)
+
+
+class ONet(nn.Module):
+    """The output network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 32, kernel_size=3)
+        self.prelu1 = nn.PReLU(32)
+        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv2 = nn.Conv2d(32, 64, kernel_size=3)
+        self.prelu2 = nn.PReLU(64)
+        self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv3 = nn.Conv2d(64, 64, kernel_size=3)
+        self.prelu3 = nn.PReLU(64)
+        self.pool3 = nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.conv4 = nn.Conv2d(64, 128, kernel_size=2)
+        self.prelu4 = nn.PReLU(128)
+        self.dense5 = nn.Linear(1152, 256)
+        self.prelu5 = nn.PReLU(256)
+        self.dense6_1 = nn.Linear(256, 2)
+        self.dense6_2 = nn.Linear(256, 4)
+        self.dense6_3 = nn.Linear(256, 10)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x: (n, 3, 48, 48) → probabilities (n,), box offsets (n, 4), landmarks (n, 5, 2).
+
+        Landmarks are x and y in parts of the box.
+        """
+        x = self.pool1(self.prelu1(self.conv1(x)))  # (n, 32, 23, 23)
+        x = self.pool2(self.prelu2(self.conv2(x)))  # (n, 64, 10, 10)
+        x = self.pool3(self.prelu3(self.conv3(x)))  # (n, 64, 4, 4)
+        x = self.prelu4(self.conv4(x))  # (n, 128, 3, 3)
+        x = self.prelu5(self.dense5(_flat(x)))  # (n, 256)
+        points = self.dense6_3(x).unflatten(1, (2, 5)).mT  # five x and five y → (n, 5, 2)
+        return self.dense6_1(x).softmax(1)[:, 1], self.dense6_2(x), points
+
+
+def _flat(x: Tensor) -> Tensor:
+    """(n, c, h, w) → (n, w·h·c): column by column, as in MATLAB, where the weights were trained."""
+    return x.permute(0, 3, 2, 1).flatten(1)
+
+
+@dataclass(slots=True)
+class Windows:
+    """n boxes that may hold a face, in a list of pictures.
+
+    `boxes` (n, 4): left, top, right, bottom in pixels. `scores` (n,): probabilities.
+    `offsets` (n, 4): how its network would move each edge, in parts of the box's size.
+    `owners` (n,): the index of the picture.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    offsets: Tensor
+    owners: Tensor
+
+    def __getitem__(self, which: Tensor) -> Windows:
+        """Those that a mask or a list of indices names."""
+        return Windows(
+            self.boxes[which], self.scores[which], self.offsets[which], self.owners[which]
+        )
+
+    def unlike(self, overlap: float) -> Tensor:
+        """Indices, best first, of windows no two of which overlap more (non-maximum suppression).
+
+        `overlap` is intersection over union; only windows of one picture are compared.
+        """
+        return batched_nms(self.boxes, self.scores, self.owners, overlap)
+
+    def moved(self, edge: int = 1) -> Tensor:
+        """(n, 4) boxes with their offsets applied; 1 where they end on their last pixel."""
+        size = self.boxes[:, 2:] - self.boxes[:, :2] + edge  # (n, 2)
+        return self.boxes + self.offsets * size.repeat(1, 2)
+
+
+class Cascade(nn.Module):
+    """The three networks and what happens between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
+
+    @torch.inference_mode()
+    def forward(self, pictures: Sequence[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Faces of each picture, (3, height, width) with values 0…255, sizes as they come.
+
+        For each: boxes (n, 4), probabilities (n,), landmarks (n, 5, 2), most probable first.
+        """
+        found = _joined([self._proposals(picture, n) for n, picture in enumerate(pictures)])
+        found, crops = _crops(pictures, _squares(found.moved(edge=0)), found, 24)
+        found.scores, found.offsets = _in_parts(self.rnet, crops)
+        found = found[found.scores > THRESHOLDS[1]]
+        found = found[found.unlike(0.7)]
+
+        found, crops = _crops(pictures, _squares(found.moved()), found, 48)
+        found.scores, found.offsets, points = _in_parts(self.onet, crops)
+        sure = found.scores > THRESHOLDS[2]
+        found, points = found[sure], points[sure]
+        corner, last = found.boxes[:, None, :2], found.boxes[:, None, 2:]  # (n, 1, 2) both
+        points = corner - 1 + (last - corner + 1) * points  # in pixels; the authors count from 1
+        boxes = found.moved()
+
+        faces = []
+        for owner in range(len(pictures)):
+            (own,) = (found.owners == owner).nonzero(as_tuple=True)
+            own = own[_not_nested(boxes[own], found.scores[own], 0.7)]
+            faces.append((boxes[own], found.scores[own], points[own]))
+        return faces
+
+    def _proposals(self, picture: Tensor, owner: int) -> Windows:
+        """What P-Net takes for faces in one picture, from MIN_FACE pixels to all of it."""
+        height, width = picture.shape[1:]
+        levels = [_none(picture)]
+        scale = 12 / MIN_FACE  # P-Net's window then covers the smallest face
+        while min(height, width) * scale >= 12:
+            size = int(height * scale + 1), int(width * scale + 1)
+            scores, offsets = self.pnet(_resized(picture, *size))
+            likely = scores >= THRESHOLDS[0]  # (h, w)
+            corner = 2 * likely.nonzero().flip(1)  # (n, 2) x, y; the stride is 2
+            boxes = (torch.cat((corner + 1, corner + 12), dim=1) / scale).floor()  # (n, 4)
+            owners = torch.full_like(corner[:, 0], owner)
+            level = Windows(boxes, scores[likely], offsets[likely], owners)
+            levels.append(level[level.unlike(0.5)])
+            scale *= SHRINK
+        found = _joined(levels)
+        return found[found.unlike(0.7)]
+
+
+def _resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """(3, h, w) with values 0…255 → (1, 3, height, width) with values -1…1, as networks want it."""
+    pixels = (interpolate(picture[None], (height, width), mode="area") - 127.5) / 128
+    # In this order on a CPU, pooling takes a third of the time.
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def _none(picture: Tensor) -> Windows:
+    """No window, of the picture's type and device."""
+    boxes, scores = picture.new_empty((0, 4)), picture.new_empty(0)
+    return Windows(boxes, scores, boxes, scores.long())
+
+
+def _joined(parts: Sequence[Windows]) -> Windows:
+    return Windows(
+        torch.cat([part.boxes for part in parts]),
+        torch.cat([part.scores for part in parts]),
+        torch.cat([part.offsets for part in parts]),
+        torch.cat([part.owners for part in parts]),
+    )
+
+
+def _squares(boxes: Tensor) -> Tensor:
+    """(n, 4) → (n, 4): squares of the longer sides around the same centres."""
+    size = boxes[:, 2:] - boxes[:, :2]  # (n, 2)
+    side = size.amax(1, keepdim=True)  # (n, 1)
+    corner = boxes[:, :2] + size / 2 - side / 2
+    return torch.cat((corner, corner + side), dim=1)
+
+
+def _crops(
+    pictures: Sequence[Tensor], boxes: Tensor, windows: Windows, side: int
+) -> tuple[Windows, Tensor]:
+    """The windows moved to `boxes` (n, 4), and their pixels, (n, 3, side, side).
+
+    A box ends where its picture ends, and is stretched; one that lies outside is dropped.
+    """
+    inside, crops = [], []
+    whole = boxes.trunc().int().tolist()
+    for n, (owner, (left, top, right, bottom)) in enumerate(
+        zip(windows.owners.tolist(), whole, strict=True)
+    ):
+        # Pixels are counted from 1, and the last belongs to the box.
+        crop = pictures[owner][:, max(top, 1) - 1 : max(bottom, 0), max(left, 1) - 1 : max(right, 0)]
+        if crop.numel():
+            inside.append(n)
+            crops.append(_resized(crop, side, side))
+    kept = windows[torch.tensor(inside, dtype=torch.long, device=boxes.device)]
+    kept.boxes = boxes[inside]
+    return kept, torch.cat([boxes.new_empty((0, 3, side, side)), *crops])
+
+
+def _in_parts(network: nn.Module, crops: Tensor) -> list[Tensor]:
+    """The network's outputs for any number of crops."""
+    outputs = [network(part) for part in crops.split(CROPS)]
+    return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
+
+
+def _not_nested(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
+    """Indices, best first, of boxes that hardly lie in one another.
+
+    As non-maximum suppression, but the common area counts in parts of the smaller box: of a face
+    and its middle only one is kept.
+    """
+    left, top, right, bottom = boxes.unbind(1)
+    areas = (right - left + 1) * (bottom - top + 1)
+    order = scores.argsort(descending=True)
+    kept = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        width = torch.minimum(right[best], right[rest]) - torch.maximum(left[best], left[rest]) + 1
+        height = torch.minimum(bottom[best], bottom[rest]) - torch.maximum(top[best], top[rest]) + 1
+        common = width.clamp(min=0) * height.clamp(min=0)
+        order = rest[common / torch.minimum(areas[best], areas[rest]) <= overlap]
+    return torch.stack(kept) if kept else order
