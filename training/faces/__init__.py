@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.pull import open_store
 from bot.settings import Settings
-from inference.models.stylegan import WEIGHTS
+from inference.tasks.faces import WEIGHTS
 
 
 def files() -> dict[str, Path]:

@@ -4,9 +4,10 @@ The published network paints at 1024 pixels only. Its features of each size alre
 of that size, as the features of StyleGAN2 do, whose own RGB outputs were not published for this
 one. So each readout is the least-squares solution, over all pixels of `--faces` faces, of
 
-    features of a pixel (C) · weight (C × 3) + bias  ≈  RGB of the whole face, averaged to that size
+    features of a pixel (C) · pixel (C × 3) + style (512) · tone (512 × 3) + bias
+        ≈  RGB of the whole face, averaged to that size
 
-and is judged on `--held-out` other faces: R² over all their pixels, and the mean absolute error in
+(with a ridge on the tone: there are fewer faces than pixels) and is judged on `--held-out` other faces: R² over all their pixels, and the mean absolute error in
 256ths of the range.
 
     uv run python -m training.faces.readouts
@@ -26,10 +27,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from inference.models.stylegan import READOUT_SIZES, READOUTS, Generator
+from inference.models.stylegan import READOUT_SIZES, READOUTS, STYLE, Generator
 from training.faces import files
 
-FACES, HELD_OUT = 160, 40
+FACES, HELD_OUT = 240, 24
+PIXELS = 16_384  # of each face that are fitted
+RIDGE = 0.05  # on the tone, times the number of pixels
 TRUNCATIONS = (0.5, 0.7, 1.0)  # ordinary faces and odd ones
 
 
@@ -49,61 +52,71 @@ def main() -> None:
 
 
 @torch.no_grad()
-def samples(generator: Generator, seeds: range) -> Iterator[tuple[dict[int, Tensor], Tensor]]:
-    """For each seed: features by size (P, C), and the face, (1, 3, 1024, 1024)."""
+def samples(
+    generator: Generator, seeds: range
+) -> Iterator[tuple[dict[int, Tensor], Tensor, Tensor]]:
+    """For each seed: features by size (P, C); the style (1, 512); the face (1, 3, 1024, 1024)."""
     for seed in seeds:
-        truncation = TRUNCATIONS[seed % len(TRUNCATIONS)]
+        style = generator.style(seed, TRUNCATIONS[seed % len(TRUNCATIONS)])
         seen: dict[int, Tensor] = {}
-        hooks = [
-            block.register_forward_hook(lambda _, __, x: seen.__setitem__(x.shape[-1], x))
-            for block in generator.synthesis.blocks
-        ]
-        face = generator.synthesis(generator.style(seed, truncation))
+
+        def look(
+            _block: object, _inputs: object, x: Tensor, seen: dict[int, Tensor] = seen
+        ) -> None:
+            seen[x.shape[-1]] = x
+
+        hooks = [block.register_forward_hook(look) for block in generator.synthesis.blocks]
+        face = generator.synthesis(style)
         for hook in hooks:
             hook.remove()
-        features = {
-            size: x.permute(0, 2, 3, 1).flatten(0, 2)  # (P, C)
-            for size, x in seen.items()
-            if size in READOUT_SIZES
-        }
-        yield features, face
+        features = {size: _rows(x) for size, x in seen.items() if size in READOUT_SIZES}
+        yield features, style, face
 
 
 def averaged(face: Tensor, size: int) -> Tensor:
     """The face at `size` pixels, as rows of RGB: (size², 3)."""
-    return F.adaptive_avg_pool2d(face, size).permute(0, 2, 3, 1).flatten(0, 2)
+    return _rows(F.adaptive_avg_pool2d(face, size))
 
 
-def with_one(x: Tensor) -> Tensor:
-    """A column of ones beside the features, for the bias; double precision."""
-    return torch.cat((x, torch.ones(len(x), 1)), dim=1).double()
+def _rows(x: Tensor) -> Tensor:  # (1, C, H, W)
+    return x.permute(0, 2, 3, 1).flatten(0, 2)  # (H·W, C)
 
 
 def fit(generator: Generator, faces: int) -> dict[str, Tensor]:
     """The least-squares readouts, as a state of `Synthesis.readouts`."""
     squares: dict[int, Tensor] = {}
     products: dict[int, Tensor] = {}
-    for features, face in samples(generator, range(faces)):
+    for features, style, face in samples(generator, range(faces)):
+        fixed = torch.cat((style - generator.mean, torch.ones(1, 1)), dim=1)  # (1, 513)
         for size, x in features.items():
-            rows, wanted = with_one(x), averaged(face, size).double()
-            squares[size] = squares.get(size, 0) + rows.T @ rows
-            products[size] = products.get(size, 0) + rows.T @ wanted
+            chosen = slice(None, None, max(1, len(x) // PIXELS))
+            rows = torch.cat((x, fixed.expand(len(x), -1)), dim=1)[chosen]
+            wanted = averaged(face, size)[chosen]
+            squares[size] = squares.get(size, 0) + (rows.T @ rows).double()
+            products[size] = products.get(size, 0) + (rows.T @ wanted).double()
     weights = {}
     for size in READOUT_SIZES:
-        solution = torch.linalg.lstsq(squares[size], products[size]).solution.float()  # (C + 1, 3)
-        weights[f"{size}.weight"] = solution[:-1].T[:, :, None, None].contiguous()
-        weights[f"{size}.bias"] = solution[-1].contiguous()
+        channels = len(squares[size]) - STYLE - 1
+        ridge = torch.zeros(len(squares[size]), dtype=torch.double)
+        ridge[channels:-1] = RIDGE * squares[size][-1, -1]
+        ridge[:channels] = 1e-6 * squares[size].diagonal()[:channels].mean()
+        solution = torch.linalg.solve(squares[size] + ridge.diag(), products[size]).float()
+        pixel, tone, bias = solution.split((channels, STYLE, 1))
+        weights[f"{size}.pixel.weight"] = pixel.T[:, :, None, None].contiguous()
+        weights[f"{size}.tone.weight"] = tone.T.contiguous()
+        weights[f"{size}.pixel.bias"] = (bias - generator.mean @ tone)[0].contiguous()
     return weights
 
 
+@torch.no_grad()
 def judge(generator: Generator, weights: dict[str, Tensor], seeds: range) -> dict[str, object]:
     """R² and mean absolute error (of 255) on faces that were not fitted, by size."""
+    generator.synthesis.readouts.load_state_dict(weights)
     errors = {size: torch.zeros(4, dtype=torch.double) for size in READOUT_SIZES}
-    for features, face in samples(generator, seeds):
-        for size, x in features.items():
+    for _, style, face in samples(generator, seeds):
+        for size in READOUT_SIZES:
             wanted = averaged(face, size)
-            weight, bias = weights[f"{size}.weight"][:, :, 0, 0], weights[f"{size}.bias"]
-            off = x @ weight.T + bias - wanted
+            off = _rows(generator.synthesis(style, size)) - wanted
             errors[size] += torch.tensor(
                 [
                     off.square().sum(),

@@ -1,0 +1,196 @@
+"""Faces from the generator: alone, edited, or mixed into a film.
+
+A style w is a point in a space where straight lines are meaningful: between two of them lie faces
+that resemble both (Karras et al. 2018, section 4), and moving along a fixed direction changes one
+attribute of any face (Shen et al., "Interpreting the Latent Space of GANs for Semantic Face
+Editing", CVPR 2020, arXiv:1907.10786). The directions were fitted by training/faces.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+
+from inference.jobs import BadInput, Progress
+from inference.model import JobId, Model, Result, Session, SessionEvent
+from inference.models.stylegan import LAYERS, STYLE, Generator, Synthesis
+from inference.tasks.face_film import Film, FilmInput
+from inference.tasks.faces import Face, FacesInput, Portraits
+
+DIRECTIONS = Path(__file__).parent / "data" / "face_directions.safetensors"
+
+#: faces that one step paints. On a CPU a batch is no faster than one by one, and a step should be
+#: short, for whoever waits or cancels; a GPU is idle with less than this.
+AT_ONCE = {"cpu": {1024: 1, 512: 1, 256: 4}, "cuda": {1024: 8, 512: 8, 256: 32}}
+
+
+class Directions:
+    """What to add to a style for one standard deviation more of an attribute."""
+
+    def __init__(self, device: torch.device) -> None:
+        found = load_file(DIRECTIONS, str(device))
+        names = {key.partition(".")[0] for key in found}
+        self._steps = {  # (LAYERS, 512) each: the direction, in the layers that it is meant for
+            name: found[f"{name}.layers"][:, None] * found[f"{name}.direction"] for name in names
+        }
+
+    def of(self, edits: Mapping[str, float]) -> Tensor:
+        """The sum of these edits, (LAYERS, 512).
+
+        Raises:
+            BadInput: an attribute that was not fitted.
+        """
+        total = torch.zeros(LAYERS, STYLE, device=next(iter(self._steps.values())).device)
+        for name, strength in edits.items():
+            if name not in self._steps:
+                raise BadInput(f"no direction is called {name}")
+            total += strength * self._steps[name]
+        return total
+
+
+class FaceModel(Model):
+    """What all models of faces share: the generator, and how a `Face` becomes its style."""
+
+    def load(self, device: str) -> None:
+        self.generator = Generator.from_files(self.files, device)
+        self.network = self.chosen_network()
+        self.directions = Directions(self.generator.device)
+        self.paint(self.styles([Face()]), 256)  # the first pass allocates; nobody should wait
+
+    def chosen_network(self) -> Synthesis:
+        """What paints."""
+        return self.generator.synthesis
+
+    @torch.no_grad()
+    def styles(self, faces: Sequence[Face]) -> Tensor:
+        """Their styles, (N, LAYERS, 512).
+
+        Raises:
+            BadInput: a style of another size, or an unknown attribute.
+        """
+        return torch.stack([self._style(face) for face in faces])
+
+    def _style(self, face: Face) -> Tensor:
+        if face.style:
+            values = np.frombuffer(face.style, "<f2")
+            if values.size != LAYERS * STYLE:
+                raise BadInput(f"a style has {LAYERS * STYLE} values, not {values.size}")
+            style = torch.from_numpy(values.astype(np.float32).reshape(LAYERS, STYLE))
+            style = style.to(self.generator.device)
+        else:
+            style = self.generator.style(face.seed, face.truncation).expand(LAYERS, -1)
+        return style + self.directions.of(face.edits) if face.edits else style
+
+    @torch.no_grad()
+    def paint(self, styles: Tensor, size: int) -> NDArray[np.uint8]:
+        """Pixels of styles: (N, size, size, 3) RGB."""
+        faces = self.network(styles.to(self.network.dtype), size)
+        return to_pixels(faces)
+
+
+def to_pixels(faces: Tensor) -> NDArray[np.uint8]:  # (N, 3, H, W), from -1 to 1
+    """RGB bytes, (N, H, W, 3)."""
+    scaled = (faces.float() * 127.5 + 128).clamp(0, 255)
+    return scaled.byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+class Faces(FaceModel):
+    """Paints single faces for many people at once."""
+
+    def start(self, batch: Mapping[JobId, FacesInput]) -> Session:
+        return _Painting(self, {job: _Canvas.of_faces(self, asked) for job, asked in batch.items()})
+
+
+class FaceFilm(FaceModel):
+    """Paints mixtures of faces, frame by frame, as fast as the device can."""
+
+    def chosen_network(self) -> Synthesis:
+        return self.generator.quick()
+
+    def start(self, batch: Mapping[JobId, FilmInput]) -> Session:
+        return _Painting(self, {job: _Canvas.of_film(self, asked) for job, asked in batch.items()})
+
+
+@dataclass(slots=True)
+class _Canvas:
+    """One job: styles of all its pictures (N, LAYERS, 512), and those that are painted."""
+
+    styles: Tensor
+    size: int
+    film: bool
+    pixels: NDArray[np.uint8]
+    painted: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of_faces(cls, model: FaceModel, asked: FacesInput) -> _Canvas:
+        return cls._of(model.styles(asked.faces), asked.size, film=False)
+
+    @classmethod
+    def of_film(cls, model: FaceModel, asked: FilmInput) -> _Canvas:
+        styles = model.styles(asked.faces)  # (K, LAYERS, 512)
+        weights = torch.tensor(asked.frames, device=styles.device)  # (F, K)
+        return cls._of(torch.einsum("fk,kls->fls", weights, styles), asked.size, film=True)
+
+    @classmethod
+    def _of(cls, styles: Tensor, size: int, film: bool) -> _Canvas:
+        return cls(styles, size, film, np.empty((len(styles), size, size, 3), np.uint8))
+
+    def result(self) -> Portraits | Film:
+        return (Film if self.film else Portraits)(self.pixels, self.seconds)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.styles) - self.painted
+
+
+class _Painting(Session):
+    """Fills each step's batch from all jobs in turn, pictures of one size at a time."""
+
+    def __init__(self, model: FaceModel, canvases: dict[JobId, _Canvas]) -> None:
+        self._model = model
+        self._canvases = canvases
+
+    @property
+    def jobs(self) -> frozenset[JobId]:
+        return frozenset(self._canvases)
+
+    def cancel(self, job: JobId) -> None:
+        self._canvases.pop(job, None)
+
+    def step(self) -> Sequence[SessionEvent]:
+        size = next(iter(self._canvases.values())).size
+        room = AT_ONCE["cuda" if self._model.generator.device.type == "cuda" else "cpu"][size]
+        chosen: list[tuple[_Canvas, int]] = []  # canvases of this step, and how many of each
+        for canvas in self._canvases.values():
+            if canvas.size == size and room:
+                chosen.append((canvas, min(room, canvas.waiting)))
+                room -= chosen[-1][1]
+        began = time.perf_counter()
+        styles = [canvas.styles[canvas.painted :][:count] for canvas, count in chosen]
+        pixels = self._model.paint(torch.cat(styles), size)
+        each = (time.perf_counter() - began) / len(pixels)
+        for canvas, count in chosen:
+            canvas.pixels[canvas.painted : canvas.painted + count] = pixels[:count]
+            pixels = pixels[count:]
+            canvas.painted += count
+            canvas.seconds += each * count
+        return [event for job, canvas in list(self._canvases.items()) for event in self._tell(job)]
+
+    def _tell(self, job: JobId) -> list[SessionEvent]:
+        canvas = self._canvases[job]
+        if not canvas.waiting:
+            del self._canvases[job]
+            return [(job, Result(canvas.result()))]
+        if not canvas.painted:
+            return []
+        preview = canvas.pixels[canvas.painted - 1].copy()
+        return [(job, Progress(canvas.painted / len(canvas.styles), preview))]

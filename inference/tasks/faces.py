@@ -1,0 +1,87 @@
+"""Faces of people who do not exist: seeds, styles and edits go in, pixels come out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.tasks import Task, Variant
+
+MAX_SEED = 999_999
+SIZES = (256, 512, 1024)  # pixels
+MAX_FACES = 4  # of one job
+
+#: the generator's files, in weights.toml
+WEIGHTS = tuple(
+    f"mobilestylegan-{part}-{kind}" for part in ("mapping", "synthesis") for kind in ("xml", "bin")
+)
+#: what of a face can be changed, and from how little to how much of it (standard deviations) faces
+#: stay whole; see training/faces
+ATTRIBUTES: Mapping[str, tuple[float, float]] = {}
+
+MODEL_NAME = "MobileStyleGAN (FFHQ)"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face by its seed; or by its style, where a search has found it.
+
+    `truncation` (the paper's ψ, 0…1): 1 takes the style as it is, 0 is the average face, in between
+    faces are more ordinary. `style`: little-endian float16 of (layers, 512), as `FoundFace.style`
+    of `inference.tasks.face_search`; it stands instead of the seed. `edits`: strengths by
+    attribute, in standard deviations.
+    """
+
+    seed: int = 0
+    truncation: float = 0.7
+    style: bytes = b""
+    edits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal faces."""
+        return self.seed, self.truncation, self.style, tuple(sorted(self.edits.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class FacesInput:
+    """`size`: 1024, 512 (the averages of the wavelet head) or 256 (read off the features)."""
+
+    faces: tuple[Face, ...]
+    size: int = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portraits:
+    """`pixels`: (N, size, size, 3) RGB. `seconds`: what the network took for them."""
+
+    pixels: NDArray[np.uint8]
+    seconds: float
+
+
+def _share_key(payload: FacesInput) -> Hashable:
+    return (tuple(face.key for face in payload.faces), payload.size)
+
+
+def _units(payload: FacesInput) -> float:
+    return len(payload.faces)
+
+
+TASK = Task(
+    name="faces",
+    variants={
+        "embedded": Variant(
+            name=MODEL_NAME,
+            entry="inference.models.faces:Faces",
+            weights=WEIGHTS,
+            memory=600_000_000,
+            max_batch=8,
+        )
+    },
+    timeout=180,
+    share_key=_share_key,
+    units=_units,
+)
