@@ -67,7 +67,8 @@ async def animate(
         notes = (Note(Message("face-not-the-photo")),)
     poses = POSES[motion]
     asked = FilmInput(
-        (face, *(replace(face, edits=pose) for pose in poses)), timeline(motion, len(poses))
+        (face, *(replace(face, edits=tuple(pose.items())) for pose in poses)),
+        timeline(motion, len(poses)),
     )
     async with services.submit(request, "face-film", asked) as ticket:
         async for state in states(
@@ -77,7 +78,7 @@ async def animate(
     done = ticket.outcome
     result: Film = done.result
     made = Made(done.model, seed, edited=picture is not None)
-    key = ("animate", face.key, motion, request.language)
+    key = ("animate", face, motion, request.language)
     film, still = await services.studio.film(
         key, draw_film, result.frames, request.language, made, True
     )

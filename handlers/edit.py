@@ -66,7 +66,7 @@ async def edit(
         face = inversion.face
         notes.append(Note(Message("face-not-the-photo")))
     edits = {each.attribute: _step(each, strength) for each in understood.wishes}
-    asked = FacesInput((face, replace(face, edits=edits)), 512)
+    asked = FacesInput((face, replace(face, edits=tuple(edits.items()))), 512)
     edited = picture is not None
     async with services.submit(request, "faces", asked) as ticket:
         async for state in states(ticket, request, services, "edit-painting", alt, edited):

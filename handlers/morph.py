@@ -53,7 +53,7 @@ async def morph(
     done = ticket.outcome
     result: Film = done.result
     made = Made(done.model, seed)
-    key = ("morph", asked.faces, asked.frames, request.language)
+    key = ("morph", asked, request.language)
     film, still = await services.studio.film(
         key, draw_film, result.frames, request.language, made, faces > 2
     )

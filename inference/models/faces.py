@@ -9,7 +9,7 @@ Editing", CVPR 2020, arXiv:1907.10786). The directions were fitted by training/f
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,14 @@ class Directions:
             name: found[f"{name}.layers"][:, None] * found[f"{name}.direction"] for name in names
         }
 
-    def of(self, edits: Mapping[str, float]) -> Tensor:
+    def of(self, edits: Iterable[tuple[str, float]]) -> Tensor:
         """The sum of these edits, (LAYERS, 512).
 
         Raises:
             BadInput: an attribute that was not fitted.
         """
         total = torch.zeros(LAYERS, STYLE, device=next(iter(self._steps.values())).device)
-        for name, strength in edits.items():
+        for name, strength in edits:
             if name not in self._steps:
                 raise BadInput(f"no direction is called {name}")
             total += strength * self._steps[name]

@@ -15,6 +15,7 @@ As in the paper:
 
 Other than in the paper:
 
+- The author's generator has its noise frozen, so there is none to be fitted.
 - The Gaussian has a full covariance instead of one variance a dimension.
 - Starts are the best of `POOL` random ones: a look at a small face costs little.
 - The search happens at 64 or 128 pixels, with readouts off the features (`stylegan.Readout`), never
@@ -47,9 +48,11 @@ RADIUS = math.sqrt(STYLE)
 GAUSSIAN_OF = 16_384  # styles to which the Gaussian is fitted
 POOL = 48  # random places of which the best are starts
 RATE = 0.4  # of Adam, as in the paper
-CROSS = 0.05  # weight of the geodesic cross loss, as in the paper
+CROSS = (
+    0.02  # weight of the geodesic cross loss; 0.05 in the paper, whose generator has noise to fit
+)
 DISTANCE = 100.0  # weight of the squared distance, as in the paper
-CORRECT_AT = (0.4, 0.65, 0.85)  # of the steps: when whole faces are painted
+CORRECT_AT = (0.25, 0.5, 0.7, 0.85, 0.95)  # of the steps: when whole faces are painted
 
 
 class Latents:
@@ -123,7 +126,7 @@ class Search:
         asked = self._asked
         v = yield from self._starts()  # (S, 1, 512)
         v = v.expand(-1, LAYERS, -1).clone().requires_grad_()  # each layer goes its own way
-        descent = torch.optim.Adam([v], RATE, betas=(0.9, 0.999))
+        descent = torch.optim.Adam([v], RATE)
         correction = torch.zeros(len(v), *self._target.shape[1:], device=v.device)
         corrections = {round(part * asked.steps) for part in CORRECT_AT}
         for step in range(asked.steps):
@@ -139,7 +142,7 @@ class Search:
         found = []
         for index in range(len(v)):
             whole, _ = self._paint(v[index : index + 1])
-            found.append(self._found(v[index], whole))
+            found.append(self._found(v[index : index + 1], whole))
             yield Progress(0.95 + 0.05 * (index + 1) / len(v))
         found.sort(key=lambda face: face.distance)
         yield Result(Found(tuple(found), time.perf_counter() - began))
@@ -187,7 +190,7 @@ class Search:
         return whole.clamp(-1, 1), small
 
     def _found(self, v: Tensor, whole: Tensor) -> FoundFace:
-        style = self._model.latents.styles(v).half().cpu().numpy().astype("<f2").tobytes()
+        style = self._model.latents.styles(v.detach()).half().cpu().numpy().astype("<f2").tobytes()
         pixels = to_pixels(F.avg_pool2d(whole, 2))[0]
         return FoundFace(style, self._distance(whole).item(), pixels)
 

@@ -167,13 +167,13 @@ class Synthesis(nn.Module):
         return self.constant.dtype
 
     def forward(self, w: Tensor, size: int = SIZE) -> Tensor:
-        """Faces of styles: (N, 512), or (N, LAYERS, 512) with a style for each layer.
+        """Faces of styles: (N, 512) or (N, 1, 512), or (N, LAYERS, 512) with one for each layer.
 
         Returns (N, 3, size, size), RGB from -1 to 1 (a little beyond, unclipped). `size` is 1024;
         512, the averages that the wavelet head paints, at the same cost; or one of READOUT_SIZES,
         read linearly off the features of that size: a little softer, many times cheaper.
         """
-        styles = w[:, None].expand(-1, LAYERS, -1) if w.dim() == 2 else w
+        styles = (w if w.dim() == 3 else w[:, None]).expand(-1, LAYERS, -1)
         x = self.first(self.constant.expand(len(w), -1, -1, -1), styles[:, 0])
         for index, block in enumerate(self.blocks):
             x = block(x, styles[:, 1 + 3 * index : 4 + 3 * index])
@@ -182,7 +182,9 @@ class Synthesis(nn.Module):
                 return cast(Tensor, self.readouts[str(size)](x, styles[:, 4 + 3 * index :]))
         bands = self.to_bands(self.head(x, styles[:, -1]))  # (N, 12, 512, 512)
         if size == SIZE // 2:
-            return cast(Tensor, bands[:, :3] / 2)  # an average of four pixels stands there times two
+            return cast(
+                Tensor, bands[:, :3] / 2
+            )  # an average of four pixels stands there times two
         return inverse_wavelet(bands)
 
 

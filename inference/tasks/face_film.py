@@ -35,7 +35,7 @@ class Film:
 
 
 def _share_key(payload: FilmInput) -> Hashable:
-    return tuple(face.key for face in payload.faces), payload.frames, payload.size
+    return payload
 
 
 def _units(payload: FilmInput) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,20 @@ WEIGHTS = tuple(
 )
 #: what of a face can be changed, and from how little to how much of it (standard deviations) faces
 #: stay whole; see training/faces
-ATTRIBUTES: Mapping[str, tuple[float, float]] = {}
+ATTRIBUTES: Mapping[str, tuple[float, float]] = {
+    "smile": (-2.5, 2.5),
+    "age": (-2.5, 2.5),
+    "femininity": (-2.5, 2.5),
+    "hair_lightness": (-2.5, 2.5),
+    "hair_length": (-2.5, 2.5),
+    "glasses": (-2.5, 2.5),
+    "mouth_open": (-2.5, 2.5),
+    "turn": (-2.0, 2.0),
+    "nod": (-2.0, 2.0),
+    "beard": (-2.5, 2.5),
+    "grey_hair": (-2.5, 2.5),
+    "makeup": (-2.5, 2.5),
+}
 
 MODEL_NAME = "MobileStyleGAN (FFHQ)"
 
@@ -31,19 +44,14 @@ class Face:
 
     `truncation` (the paper's ψ, 0…1): 1 takes the style as it is, 0 is the average face, in between
     faces are more ordinary. `style`: little-endian float16 of (layers, 512), as `FoundFace.style`
-    of `inference.tasks.face_search`; it stands instead of the seed. `edits`: strengths by
-    attribute, in standard deviations.
+    of `inference.tasks.face_search`; it stands instead of the seed. `edits`: attributes and
+    their strengths, in standard deviations.
     """
 
     seed: int = 0
     truncation: float = 0.7
     style: bytes = b""
-    edits: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for equal faces."""
-        return self.seed, self.truncation, self.style, tuple(sorted(self.edits.items()))
+    edits: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Portraits:
 
 
 def _share_key(payload: FacesInput) -> Hashable:
-    return (tuple(face.key for face in payload.faces), payload.size)
+    return payload
 
 
 def _units(payload: FacesInput) -> float:
