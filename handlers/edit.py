@@ -117,14 +117,10 @@ async def _understand(request: Request, services: Services, wish: str) -> Wishes
     if not understood.wishes:
         if understood.refused:
             raise UserError("edit-refused", phrase=echo(understood.refused[0], 60))
-        known = Listing([Message(f"edit-{name}-{sign}") for name, sign in _examples()], "or")
+        senses = [f"{attribute}-more" for attribute in ATTRIBUTES]
+        known = Listing([Message(f"edit-{sense}") for sense in senses], "or")
         raise UserError("edit-nothing", wishes=known)
     return understood
-
-
-def _examples() -> list[tuple[str, str]]:
-    """Each attribute once, as its plus."""
-    return [(name, "more") for name in ATTRIBUTES]
 
 
 def _unknown(phrase: str) -> Message:
@@ -133,12 +129,8 @@ def _unknown(phrase: str) -> Message:
 
 def _listed(wishes: tuple[Wish, ...]) -> Listing:
     """*older, and with glasses*."""
-    return Listing(
-        [
-            Message(f"edit-{wish.attribute}-{'more' if wish.strength > 0 else 'less'}")
-            for wish in wishes
-        ]
-    )
+    senses = [f"{wish.attribute}-{'more' if wish.strength > 0 else 'less'}" for wish in wishes]
+    return Listing([Message(f"edit-{sense}") for sense in senses])
 
 
 def _step(wish: Wish, strength: float) -> float:

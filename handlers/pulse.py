@@ -60,7 +60,7 @@ async def pulse(
     fitting = sum(distance <= EPSILON for distance in distances)
     yield Reply(
         blocks=(
-            Say(Message("pulse-said", pixels=pixels, faces=len(distances))),
+            Say(Message("pulse-said", pixels=pixels, faces=len(distances), fitting=fitting)),
             Say(Message("pulse-not-the-person")),
             Note(
                 Message(

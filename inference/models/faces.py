@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inference.jobs import BadInput, Progress
+from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
 from inference.models.stylegan import LAYERS, STYLE, Generator, Synthesis
 from inference.tasks.face_film import Film, FilmInput
@@ -46,12 +46,12 @@ class Directions:
         """The sum of these edits, (LAYERS, 512).
 
         Raises:
-            BadInput: an attribute that was not fitted.
+            ValueError: an attribute that was not fitted.
         """
         total = torch.zeros(LAYERS, STYLE, device=next(iter(self._steps.values())).device)
         for name, strength in edits:
             if name not in self._steps:
-                raise BadInput(f"no direction is called {name}")
+                raise ValueError(f"no direction is called {name}")
             total += strength * self._steps[name]
         return total
 
@@ -74,7 +74,7 @@ class FaceModel(Model):
         """Their styles, (N, LAYERS, 512).
 
         Raises:
-            BadInput: a style of another size, or an unknown attribute.
+            ValueError: a style of another size, or an unknown attribute.
         """
         return torch.stack([self._style(face) for face in faces])
 
@@ -82,7 +82,7 @@ class FaceModel(Model):
         if face.style:
             values = np.frombuffer(face.style, "<f2")
             if values.size != LAYERS * STYLE:
-                raise BadInput(f"a style has {LAYERS * STYLE} values, not {values.size}")
+                raise ValueError(f"a style has {LAYERS * STYLE} values, not {values.size}")
             style = torch.from_numpy(values.astype(np.float32).reshape(LAYERS, STYLE))
             style = style.to(self.generator.device)
         else:

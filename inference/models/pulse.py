@@ -38,19 +38,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inference.jobs import BadInput, Progress
+from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
 from inference.models.faces import to_pixels
 from inference.models.stylegan import LAYERS, SLOPE, STYLE, Generator
 from inference.tasks.face_search import EPSILON, Found, FoundFace, SearchInput, SearchState
 
-RADIUS = math.sqrt(STYLE)
+RADIUS = 0.8 * math.sqrt(STYLE)  # on the whole radius this small generator paints too many flaws
 GAUSSIAN_OF = 16_384  # styles to which the Gaussian is fitted
-POOL = 48  # random places of which the best are starts
-RATE = 0.4  # of Adam, as in the paper
-CROSS = (
-    0.02  # weight of the geodesic cross loss; 0.05 in the paper, whose generator has noise to fit
-)
+POOL = 64  # random places of which the best are starts
+RATE = 0.3  # of Adam; 0.4 in the paper, on its larger sphere
+CROSS = 0.05  # weight of the geodesic cross loss, as in the paper
 DISTANCE = 100.0  # weight of the squared distance, as in the paper
 CORRECT_AT = (0.25, 0.5, 0.7, 0.85, 0.95)  # of the steps: when whole faces are painted
 
@@ -106,13 +104,13 @@ def search_size(side: int) -> int:
 
 
 class Search:
-    """One job. `run()` is its course; every yield is a place to stop, at most some seconds apart."""
+    """One job. `run()` is its course; every yield is a place to stop, a second or so apart."""
 
     def __init__(self, model: Pulse, asked: SearchInput) -> None:
-        """Raises BadInput: the bytes are not those of a picture of that size."""
+        """Raises ValueError: the bytes are not those of a picture of that size."""
         wanted = np.frombuffer(asked.pixels, np.uint8)
         if wanted.size != 3 * asked.side**2:
-            raise BadInput("search-pixels", f"{wanted.size} bytes for {asked.side} × {asked.side}")
+            raise ValueError(f"{wanted.size} bytes for {asked.side} × {asked.side}")
         rgb = wanted.astype(np.float32).reshape(1, asked.side, asked.side, 3) / 255
         self._target = torch.from_numpy(rgb).permute(0, 3, 1, 2).to(model.device)  # (1, 3, k, k)
         self._model = model

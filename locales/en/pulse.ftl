@@ -10,7 +10,10 @@ pulse = pulse
     .seed-description = Where the search begins; other seeds find other faces
 
 pulse-searching = Searching for faces that look like this when they are small: { $percent } %
-pulse-said = Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels, each of them looks nearly like the picture above on the left.
+pulse-said = { $fitting ->
+    [0] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they come near the picture above on the left; not as near as the paper asks, but this generator is a small one.
+   *[other] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they look nearly like the picture above on the left.
+}
 pulse-not-the-person = None of them is the person in the picture. What was not in the pixels, the generator has made up, and it makes up what it saw most often. So this can never tell who somebody is: do not use it to recognise anyone.
 pulse-settings = { $pixels } × { $pixels } pixels, seed { $seed }. Distance of the shrunk faces (mean squared, colours from 0 to 1): { NUMBER($best, maximumSignificantDigits: 2) } to { NUMBER($worst, maximumSignificantDigits: 2) }; within the paper’s { NUMBER($epsilon, maximumFractionDigits: 3) }: { $fitting } of { $faces }.
 pulse-pixels = { $pixels } pixels

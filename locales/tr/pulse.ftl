@@ -10,7 +10,10 @@ pulse = pulse
     .seed-description = Arama nereden başlasın; başka tohum başka yüzler bulur
 
 pulse-searching = Küçülünce böyle görünecek yüzleri arıyorum: %{ $percent }
-pulse-said = Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce her biri neredeyse sol üstteki resim gibi görünüyor.
+pulse-said = { $fitting ->
+    [0] Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce sol üstteki resme yaklaşıyorlar; makalenin istediği kadar değil, ama bu üretici küçük bir model.
+   *[other] Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce neredeyse sol üstteki resim gibi görünüyorlar.
+}
 pulse-not-the-person = Hiçbiri resimdeki kişi değil. Piksellerde olmayan ne varsa üretici uydurdu; uydururken de en çok gördüğüne benzetir. Bu yüzden birinin kim olduğu böyle anlaşılamaz: Kimseyi tanımak için kullanma.
 pulse-settings = { $pixels } × { $pixels } piksel, tohum: { $seed }. Küçültülen yüzlerin resme uzaklığı (ortalama kare hata, renkler 0 ile 1 arası): en az { NUMBER($best, maximumSignificantDigits: 2) }, en çok { NUMBER($worst, maximumSignificantDigits: 2) }. Makaledeki { NUMBER($epsilon, maximumFractionDigits: 3) } sınırının içinde kalan: { $fitting }/{ $faces }.
 pulse-pixels = { $pixels } piksel

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from inference.jobs import BadInput, Progress
+from inference.jobs import Progress
 from inference.model import Result
 from inference.models.faces import to_pixels
 from inference.models.pulse import (
@@ -102,17 +102,17 @@ def test_a_cancelled_search_stops(model: Pulse, small: bytes) -> None:
 
 
 def test_bytes_of_another_size_are_refused(model: Pulse) -> None:
-    with pytest.raises(BadInput):
+    with pytest.raises(ValueError):
         model.start({1: SearchInput(b"123", SIDE)})
 
 
 # --- geometry ------------------------------------------------------------------------------------
 
 
-def test_the_sphere_is_where_a_gaussian_is() -> None:
+def test_the_sphere_lies_a_little_inside_where_a_gaussian_is() -> None:
     v = onto_sphere(torch.randn(3, LAYERS, STYLE))
-    assert torch.allclose(v.norm(dim=-1), torch.tensor(RADIUS))
-    assert pytest.approx(math.sqrt(512)) == RADIUS
+    assert torch.allclose(v.norm(dim=-1), torch.tensor(RADIUS), atol=1e-4)
+    assert pytest.approx(0.8 * math.sqrt(512)) == RADIUS
 
 
 def test_the_geodesic_cross_loss() -> None:

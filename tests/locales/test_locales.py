@@ -18,8 +18,10 @@ from fluent.syntax import FluentParser
 from fluent.syntax import ast as ftl
 from fluent.syntax.visitor import Visitor
 
+from handlers.animate import MOTIONS
 from handlers.kit.registry import STOPS, Command, commands
 from handlers.language import OFFERED
+from inference.tasks.faces import ATTRIBUTES
 from locales import (
     FOLDER,
     LANGUAGES,
@@ -64,6 +66,12 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         *OFFERED,
         *(f"{place}-{lang}" for place in ("chat", "server", "channel") for lang in OFFERED),
     ),
+    "animate-button-{}": MOTIONS,
+    "edit-{}": (
+        *("weaker", "stronger"),
+        *(f"{attribute}-{sign}" for attribute in ATTRIBUTES for sign in ("more", "less")),
+    ),
+    "person-{}": ("ordinary", "odd"),
     "xor-picture-{}": ("perceptron", "mlp", "h", "loss"),
     "xor-mlp-{}": ("learned", "one-unit", "plateau", "falling", "stuck"),
     "discord-menu-{}": ("detect",),
