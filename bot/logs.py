@@ -35,7 +35,7 @@ _TALKATIVE = (
     "discord.http",
     "discord.gateway",
     "aiohttp.access",
-    "aiosqlite",
+    "sqlalchemy.engine",
     "alembic",
 )
 

@@ -8,6 +8,7 @@ presenter's own work.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,9 +75,10 @@ class Presentation:
 
     async def render(self, reply: Reply) -> Rendered:
         say = words(self.language)
+        await self._store([button.call for button in reply.buttons if button.call])
         buttons = []
         for button in reply.buttons:
-            token = await self._token(button.call) if button.call else None
+            token = self._tokens[_key(button.call)] if button.call else None
             buttons.append(RenderedButton(say(button.label), token, button.url, button.deletes))
         return Rendered(
             reply=reply,
@@ -88,11 +90,16 @@ class Presentation:
             buttons=tuple(buttons),
         )
 
-    async def _token(self, call: Call) -> str:
-        key = json.dumps([call.command, dict(call.arguments)], sort_keys=True)
-        if key not in self._tokens:
-            self._tokens[key] = await self._memory.save_button(call, self._user, self._chat)
-        return self._tokens[key]
+    async def _store(self, calls: Sequence[Call]) -> None:
+        """Learn the tokens that are not known yet, all at once."""
+        new = {key: call for call in calls if (key := _key(call)) not in self._tokens}
+        if new:
+            tokens = await self._memory.save_buttons(list(new.values()), self._user, self._chat)
+            self._tokens.update(zip(new, tokens, strict=True))
+
+
+def _key(call: Call) -> str:
+    return json.dumps([call.command, dict(call.arguments)], sort_keys=True)
 
 
 def render_blocks(reply: Reply, language: str) -> tuple[RenderedBlock, ...]:

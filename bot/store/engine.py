@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-# Execution options: what a transaction on SQLite begins with. A lone statement needs no BEGIN; a
-# transaction that reads first and then writes must claim its turn at once, it cannot wait for it
-# later.
-READS = {"tadim_begin": "BEGIN"}
+# Execution options of what writes on SQLite. Its transaction claims its turn at once: where it had
+# read first, it could not wait for it later. A lone statement that reads needs no BEGIN.
 WRITES = {"tadim_begin": "BEGIN IMMEDIATE"}
 
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    # what earlier versions used, and people may have written
+    "sqlite+aiosqlite": "sqlite+pysqlite",
+    "postgresql+asyncpg": "postgresql+psycopg",
 }
 
 _PRAGMAS = (
@@ -28,6 +28,13 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # what somebody had deleted is overwritten, not just unlinked
 )
+
+# A PostgreSQL server that has gone without a word is noticed, unless the URL says otherwise.
+_PATIENCE = {
+    "connect_timeout": "10",  # seconds
+    "keepalives_idle": "30",  # seconds of silence after which we ask whether it is there
+    "tcp_user_timeout": "30000",  # ms that what we sent may stay unconfirmed (Linux)
+}
 
 
 class StoreError(Exception):
@@ -59,8 +66,8 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def make_engine(url: URL, **options: Any) -> AsyncEngine:
-    """An engine for `url`; the folder of a SQLite file is made.
+def make_engine(url: URL, **options: Any) -> Engine:
+    """An engine for `url`, to be used in threads; the folder of a SQLite file is made.
 
     Raises:
         StoreError: the driver is not installed, or the folder cannot be made.
@@ -72,16 +79,18 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:
         except OSError as error:
             raise StoreError(f"Cannot make the folder {folder}: {error.strerror}.") from error
         url = url.set(database=str(Path(str(url.database)).expanduser()))
+    else:
+        url = url.set(query={**_PATIENCE, **url.query})
     try:
-        engine = create_async_engine(url, **options)
-    except ModuleNotFoundError as error:
+        engine = create_engine(url, **options)
+    except ImportError as error:
         raise StoreError(
-            f"The database driver {error.name} is missing; install it with: "
+            "The database driver psycopg is missing; install it with: "
             "pip install 'tadim[postgres]'."
         ) from error
     if is_sqlite(url):
-        event.listen(engine.sync_engine, "connect", _on_connect)
-        event.listen(engine.sync_engine, "begin", _on_begin)
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
     return engine
 
 

@@ -6,7 +6,6 @@ nothing left to do.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from alembic import command
@@ -29,18 +28,11 @@ def upgrade(url: URL) -> None:
     Raises:
         StoreError: the database was written by a newer Tadım, or its file is damaged.
     """
-    asyncio.run(_upgrade(url))
-
-
-async def _upgrade(url: URL) -> None:
     engine = make_engine(url, poolclass=NullPool)
-    try:
-        async with engine.execution_options(**WRITES).begin() as connection:
-            if is_sqlite(url):
-                await connection.run_sync(_check_file)
-            await connection.run_sync(_migrate)
-    finally:
-        await engine.dispose()
+    with engine.execution_options(**WRITES).begin() as connection:
+        if is_sqlite(url):
+            _check_file(connection)
+        _migrate(connection)
 
 
 def _check_file(connection: Connection) -> None:

@@ -1,7 +1,9 @@
 """The store: `handlers.kit.services.Memory` on a database.
 
-Every method is one short transaction. SQLite lets one writer in at a time, so writers of this
-process stand in line here rather than poll for the file's lock.
+Every method is one short transaction: a plain function of a connection, done whole in a thread. So
+the event loop waits for no disk, and nothing is left half done where a caller is cancelled: the
+transaction ends without them. SQLite lets one writer in at a time, so one thread does the writing,
+in the order in which it was asked to.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Connection,
+    Engine,
+    Executable,
     String,
     bindparam,
     delete,
@@ -35,22 +40,37 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.store.engine import READS, WRITES, StoreError, is_sqlite, make_engine, parse_url
+from bot.store.engine import WRITES, StoreError, is_sqlite, make_engine, parse_url
+from bot.store.line import Line, LineClosed, alone
 from bot.store.models import Button, Channel, Chat, Usage, User, UtcDateTime
 from handlers.kit.request import Call, ReplyAddress, Request
 from handlers.kit.services import KEPT_DAYS, StoredButton
 
 log = logging.getLogger(__name__)
 
+_Deed = Callable[[Connection], None]
+
 _PRUNE_INTERVAL = 24 * 3600.0  # seconds
-_PRUNE_GRACE = 5.0  # seconds that pruning may go on when the store closes
+_GRACE = 5.0  # seconds that what was asked for may take when the store closes
+_READERS = 2  # threads
+_WRITERS = 4  # threads, where the database lets in more than one
+_TOGETHER = 32  # pieces of work that one transaction may do
 _ROOMS_KNOWN = 10_000  # rooms whose lists of channels are held in memory
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{12}")
 
-# The statements of the busy paths. SQLAlchemy compiles an INSERT … ON CONFLICT anew each time and
-# writes it differently for each database, although both understand the same words.
+# The statements of the busy paths, made once: to make one takes several times as long as to run it.
+# SQLAlchemy compiles an INSERT … ON CONFLICT anew each time and writes it differently for each
+# database, although both understand the same words.
+_LANGUAGE = select(User.language).where(User.id == bindparam("user"))
+_CHAT_LANGUAGES = select(Chat.id, Chat.language).where(
+    Chat.id.in_(bindparam("chats", expanding=True))
+)
+_CHANNELS = (
+    select(Channel.id, Channel.name).where(Channel.room == bindparam("room")).order_by(Channel.name)
+)
+_BUTTON = select(Button.call, Button.user, Button.chat).where(Button.token == bindparam("token"))
+_FORGET_LANGUAGE = update(User).where(User.id == bindparam("user")).values(language=None)
 _SEE_USER = text(
     """
     INSERT INTO users (id, platform, language, first_seen, last_seen)
@@ -81,6 +101,7 @@ _SAVE_BUTTON = text(
     """
 ).bindparams(bindparam("call", type_=JSON), bindparam("created", type_=UtcDateTime))
 _BEGIN_USAGE = insert(Usage).returning(Usage.id)
+_FINISH_USAGE = update(Usage).where(Usage.id == bindparam("number")).values(address=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +120,29 @@ class Store:
     """What Tadım remembers. Obtain one by `await Store.open(url)`; `await close()` it.
 
     `user` and `chat` are "platform:id". Any method may raise `sqlalchemy.exc.DBAPIError` when the
-    database fails (full disk, lost server).
+    database fails (full disk, lost server), and `LineClosed` once the store is closed. Where a
+    caller is cancelled, what has begun is done all the same; what has not may be dropped.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._turn: AbstractAsyncContextManager[Any] = (
-            asyncio.Lock() if is_sqlite(engine.url) else contextlib.nullcontext()
+        lite = is_sqlite(engine.url)
+        # What waits in line costs less in one transaction. But two writers that each hold the rows
+        # of several people might wait for each other: where there are more than one, each piece of
+        # work is a transaction.
+        self._writers: Line[Connection] = Line(
+            "store writer",
+            partial(_transaction, engine.execution_options(**WRITES)),
+            threads=1 if lite else _WRITERS,
+            most=_TOGETHER if lite else 1,
+        )
+        self._readers: Line[Connection] = Line(
+            "store reader", partial(_transaction, engine), threads=_READERS, most=_TOGETHER
         )
         self._open: set[int] = set()  # usage numbers of this process that have not finished
         self._channels: dict[str, Mapping[str, str]] = {}  # lists by room, as far as known
         self._channel_changes = 0  # how often any list has changed
         self._pruning: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -123,7 +154,7 @@ class Store:
         parsed = parse_url(url)
         try:
             # Imported in the thread: Alembic takes a while, and the event loop has others to serve.
-            await asyncio.to_thread(_upgrade, parsed)
+            await alone(partial(_upgrade, parsed))
         except StoreError:
             raise
         except Exception as error:
@@ -131,51 +162,57 @@ class Store:
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
             place = parsed.render_as_string(hide_password=True)
             raise StoreError(f"Cannot open the database {place}: {reason}.") from error
-        store = cls(make_engine(parsed, pool_pre_ping=not is_sqlite(parsed)))
+        connections = _READERS + _WRITERS
+        ping = not is_sqlite(parsed)
+        store = cls(make_engine(parsed, pool_size=connections, pool_pre_ping=ping))
         store._pruning = asyncio.create_task(store._prune_daily(), name="prune the store")
         return store
 
     async def close(self) -> None:
-        """Let the connections go. Methods must not be called afterwards."""
+        """Do what was asked for, for a few seconds at most, and let the connections go."""
         if self._pruning:
-            # A transaction cancelled half-way leaves a connection that nobody closes: let it end.
-            self._closing.set()
-            await asyncio.wait({self._pruning}, timeout=_PRUNE_GRACE)
             self._pruning.cancel()
             await asyncio.gather(self._pruning, return_exceptions=True)
-        await self._engine.dispose()
+        lines = (self._writers, self._readers)
+        if all(await asyncio.gather(*(line.close(_GRACE) for line in lines))):
+            await alone(self._engine.dispose)
+        else:
+            log.error("the database does not answer; what it was last given may be lost")
 
     # --- languages -------------------------------------------------------------------------------
 
     async def language(self, user: str) -> str | None:
         """What the person chose with /language, if anything."""
-        async with self._engine.begin() as db:
-            found: str | None = await db.scalar(select(User.language).where(User.id == user))
+
+        def read(db: Connection) -> str | None:
+            found: str | None = db.scalar(_LANGUAGE, {"user": user})
             return found
+
+        return await self._readers.put(read)
 
     async def set_language(self, user: str, language: str | None) -> None:
         """Remember what the person chose; None forgets it."""
-        async with self._writing() as db:
-            if language is None:
-                await db.execute(update(User).where(User.id == user).values(language=None))
-            else:
-                await db.execute(_SEE_USER, _seen(user, language))
+        if language is None:
+            await self._writers.put(_doing(_FORGET_LANGUAGE, {"user": user}))
+        else:
+            await self._writers.put(_doing(_SEE_USER, _seen(user, language)))
 
     async def chat_language(self, *chats: str) -> str | None:
         """What was chosen for the first of these chats for which anything was."""
-        query = select(Chat.id, Chat.language).where(Chat.id.in_(chats))
-        async with self._engine.begin() as db:
-            found = {row.id: row.language for row in await db.execute(query)}
+
+        def read(db: Connection) -> dict[str, str]:
+            return {row.id: row.language for row in db.execute(_CHAT_LANGUAGES, {"chats": chats})}
+
+        found = await self._readers.put(read)
         return next((found[chat] for chat in chats if chat in found), None)
 
     async def set_chat_language(self, chat: str, language: str | None) -> None:
         """Remember what was chosen for a chat; None forgets it."""
-        row = {"id": chat, "platform": _platform(chat), "language": language}
-        async with self._writing() as db:
-            if language is None:
-                await db.execute(delete(Chat).where(Chat.id == chat))
-            else:
-                await db.execute(_SET_CHAT_LANGUAGE, row)
+        if language is None:
+            await self._writers.put(_doing(delete(Chat).where(Chat.id == chat)))
+        else:
+            row = {"id": chat, "platform": _platform(chat), "language": language}
+            await self._writers.put(_doing(_SET_CHAT_LANGUAGE, row))
 
     # --- channels --------------------------------------------------------------------------------
 
@@ -189,9 +226,12 @@ class Store:
         if known is not None:
             return known
         changes = self._channel_changes
-        query = select(Channel.id, Channel.name).where(Channel.room == room).order_by(Channel.name)
-        async with self._engine.begin() as db:
-            listed = MappingProxyType({row.id: row.name for row in await db.execute(query)})
+
+        def read(db: Connection) -> Mapping[str, str]:
+            rows = db.execute(_CHANNELS, {"room": room})
+            return MappingProxyType({row.id: row.name for row in rows})
+
+        listed = await self._readers.put(read)
         if changes == self._channel_changes:  # or what was read may be of before
             if len(self._channels) >= _ROOMS_KNOWN:
                 del self._channels[next(iter(self._channels))]
@@ -200,96 +240,117 @@ class Store:
 
     async def allow_channel(self, room: str, channel: str, name: str) -> None:
         """Put a channel on its room's list, or note what it is called now."""
-        async with self._changing_channels(room) as db:
-            await db.execute(_ALLOW_CHANNEL, {"room": room, "id": channel, "name": name})
+        row = {"room": room, "id": channel, "name": name}
+        await self._change_channels(room, _doing(_ALLOW_CHANNEL, row))
 
     async def remove_channel(self, room: str, channel: str) -> None:
         """Take a channel off its room's list; without the last one there is no list."""
-        async with self._changing_channels(room) as db:
-            await db.execute(delete(Channel).where(Channel.room == room, Channel.id == channel))
+        statement = delete(Channel).where(Channel.room == room, Channel.id == channel)
+        await self._change_channels(room, _doing(statement))
 
     async def allow_everywhere(self, room: str) -> None:
         """Drop the room's list."""
-        async with self._changing_channels(room) as db:
-            await db.execute(delete(Channel).where(Channel.room == room))
+        await self._change_channels(room, _doing(delete(Channel).where(Channel.room == room)))
 
-    @asynccontextmanager
-    async def _changing_channels(self, room: str) -> AsyncIterator[AsyncConnection]:
-        """A connection to change a room's list with; what was known of it is forgotten."""
-        try:
-            async with self._writing() as db:
-                yield db
-        finally:  # also where it failed or was cancelled: it may have been written all the same
+    async def _change_channels(self, room: str, work: _Deed) -> None:
+        """Change a room's list; what was known of it is forgotten once that has ended.
+
+        It ends even if the caller is cancelled, and may be written even where it fails.
+        """
+
+        def changed(_: asyncio.Future[None]) -> None:
             self._channel_changes += 1
             self._channels.pop(room, None)
 
+        changing = self._writers.put(work)
+        changing.add_done_callback(changed)
+        await asyncio.shield(changing)
+
     # --- buttons ---------------------------------------------------------------------------------
 
-    async def save_button(self, call: Call, user: str, chat: str) -> str:
-        """The token of a button: 12 characters of A–Z a–z 0–9 _ -, 72 bits that nobody guesses.
+    async def save_buttons(self, calls: Sequence[Call], user: str, chat: str) -> list[str]:
+        """The buttons' tokens: 12 characters of A–Z a–z 0–9 _ -, 72 bits that nobody guesses.
 
         An equal button of the same person in the same chat keeps its token and is young again.
         """
-        content = {"command": call.command, "arguments": dict(call.arguments)}
-        canonical = json.dumps([user, chat, content], sort_keys=True)
-        row = {
-            "token": secrets.token_urlsafe(9),
-            "digest": hashlib.sha256(canonical.encode()).digest(),
-            "call": content,
-            "user": user,
-            "chat": chat,
-            "created": _now(),
-        }
+        if not calls:
+            return []
+
+        def save(db: Connection) -> list[str]:
+            rows = [_button_row(call, user, chat) for call in calls]
+            # Always in the same order, or two who save the same ones may wait for each other.
+            tokens = {
+                row["digest"]: db.execute(_SAVE_BUTTON, row).scalar_one()
+                for row in sorted(rows, key=lambda row: row["digest"])
+            }
+            return [tokens[row["digest"]] for row in rows]
+
+        def introduce(db: Connection) -> list[str]:
+            db.execute(_SEE_USER, _seen(user))
+            return save(db)
+
         try:
-            async with self._writing() as db:
-                token: str = (await db.execute(_SAVE_BUTTON, row)).scalar_one()
+            return await self._writers.put(save)
         except IntegrityError:  # the person has no row yet; nearly always `begin` has made it
-            async with self._writing(WRITES) as db:
-                await db.execute(_SEE_USER, _seen(user))
-                token = (await db.execute(_SAVE_BUTTON, row)).scalar_one()
-        return token
+            return await self._writers.put(introduce)
 
     async def button(self, token: str) -> StoredButton | None:
         """The button behind a token; None if there is none (any more)."""
         if not _TOKEN.fullmatch(token):
             return None  # not ours; drivers choke on some of what strangers send
-        query = select(Button.call, Button.user, Button.chat).where(Button.token == token)
-        async with self._engine.begin() as db:
-            row = (await db.execute(query)).one_or_none()
-        if row is None:
-            return None
-        return StoredButton(Call(row.call["command"], row.call["arguments"]), row.user, row.chat)
+
+        def read(db: Connection) -> StoredButton | None:
+            row = db.execute(_BUTTON, {"token": token}).one_or_none()
+            if row is None:
+                return None
+            call = Call(row.call["command"], row.call["arguments"])
+            return StoredButton(call, row.user, row.chat)
+
+        return await self._readers.put(read)
 
     # --- usage -----------------------------------------------------------------------------------
 
     async def begin(self, request: Request) -> int:
-        """Note that a command has begun; the number is for `finish`."""
+        """Note that a command has begun; the number is for `finish`.
+
+        Where the caller is cancelled meanwhile, the command is noted as cancelled.
+        """
+        started = _now()
         row = {
             "user": request.user,
             "chat": request.chat,
             "command": request.command,
             "platform": request.platform,
             "language": request.language,
-            "started": _now(),
+            "started": started,
             "address": {
                 "platform": request.address.platform,
                 "place": dict(request.address.place),
             },
         }
-        async with self._writing(WRITES) as db:
-            await db.execute(_SEE_USER, _seen(request.user))
-            number: int = (await db.execute(_BEGIN_USAGE, row)).scalar_one()
-        self._open.add(number)
-        return number
+
+        def begin(db: Connection) -> int:
+            db.execute(_SEE_USER, _seen(request.user))
+            number: int = db.execute(_BEGIN_USAGE, row).scalar_one()
+            self._open.add(number)  # before others see the row: `interrupted` must not take it
+            return number
+
+        def unclaimed(begun: asyncio.Future[int]) -> None:
+            if not begun.cancelled() and begun.exception() is None:
+                seconds = (_now() - started).total_seconds()
+                with contextlib.suppress(LineClosed):
+                    self._writers.put(_finishing(begun.result(), "cancelled", seconds))
+
+        begun = self._writers.put(begin)
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(unclaimed)
+            raise
 
     async def finish(self, usage: int, outcome: str, seconds: float) -> None:
         """Note how it ended. A number that is gone (the person was forgotten) is no error."""
-        async with self._writing() as db:
-            await db.execute(
-                update(Usage)
-                .where(Usage.id == usage)
-                .values(outcome=outcome, seconds=seconds, finished=_now(), address=None)
-            )
+        await self._writers.put(_finishing(usage, outcome, seconds))
         self._open.discard(usage)
 
     async def interrupted(self, platforms: Collection[str] | None = None) -> list[Interrupted]:
@@ -297,20 +358,21 @@ class Store:
 
         `platforms`: only these (another process may be serving the others right now).
         """
-        wanted: list[ColumnElement[bool]] = [
-            Usage.finished.is_(None),
-            Usage.id.not_in(self._open),
-        ]
+        wanted: list[ColumnElement[bool]] = [Usage.finished.is_(None)]
         if platforms is not None:
             wanted.append(Usage.platform.in_(platforms))
-        async with self._writing(WRITES) as db:
+
+        def take(db: Connection) -> list[Row[Any]]:
             query = select(Usage.__table__).where(*wanted).order_by(Usage.id).with_for_update()
-            rows = (await db.execute(query)).all()
-            await db.execute(
-                update(Usage)
-                .where(Usage.id.in_([row.id for row in rows]))
-                .values(outcome="interrupted", finished=_now(), address=None)
-            )
+            rows = [row for row in db.execute(query) if row.id not in self._open]
+            if rows:
+                db.execute(
+                    update(Usage)
+                    .where(Usage.id.in_([row.id for row in rows]))
+                    .values(outcome="interrupted", finished=_now(), address=None)
+                )
+            return rows
+
         return [
             Interrupted(
                 user=row.user,
@@ -320,7 +382,7 @@ class Store:
                 address=ReplyAddress(row.address["platform"], row.address["place"]),
                 started=row.started,
             )
-            for row in rows
+            for row in await self._writers.put(take)
             if row.address
         ]
 
@@ -331,16 +393,19 @@ class Store:
 
         Keys: user, platform, language, first_seen, last_seen, buttons, usage; moments are ISO 8601.
         """
-        async with self._engine.execution_options(**READS).begin() as db:
-            person = (await db.execute(select(User.__table__).where(User.id == user))).one_or_none()
-            buttons = await db.execute(
+
+        def read(db: Connection) -> dict[str, Any]:
+            with db.begin_nested():  # all of it as of one moment
+                return held(db)
+
+        def held(db: Connection) -> dict[str, Any]:
+            person = db.execute(select(User.__table__).where(User.id == user)).one_or_none()
+            buttons = db.execute(
                 select(Button.token, Button.call, Button.chat, Button.created)
                 .where(Button.user == user)
                 .order_by(Button.created)
             )
-            usage = await db.execute(
-                select(Usage.__table__).where(Usage.user == user).order_by(Usage.id)
-            )
+            usage = db.execute(select(Usage.__table__).where(Usage.user == user).order_by(Usage.id))
             return {
                 "user": user,
                 "platform": _platform(user),
@@ -351,23 +416,29 @@ class Store:
                 "usage": [_plain(row) for row in usage],
             }
 
+        return await self._readers.put(read)
+
     async def forget(self, user: str) -> None:
         """Delete everything held about a person, private chats' languages included."""
         own = _chats_of(Usage.user == user, Button.user == user)
         others = _chats_of(Usage.user != user, Button.user != user)
-        async with self._writing(WRITES) as db:
-            await db.execute(
+
+        def forget(db: Connection) -> None:
+            db.execute(
                 delete(Chat).where(or_(Chat.id == user, Chat.id.in_(own)), Chat.id.not_in(others))
             )
-            await db.execute(delete(User).where(User.id == user))  # buttons and usage go with it
+            db.execute(delete(User).where(User.id == user))  # buttons and usage go with it
+
+        await self._writers.put(forget)
 
     async def prune(self) -> None:
         """Delete what is older than `KEPT_DAYS`, and people of whom nothing else is known."""
         limit = _now() - timedelta(days=KEPT_DAYS)
-        async with self._writing(WRITES) as db:
-            await db.execute(delete(Button).where(Button.created < limit))
-            await db.execute(delete(Usage).where(Usage.started < limit))
-            await db.execute(
+
+        def prune(db: Connection) -> None:
+            db.execute(delete(Button).where(Button.created < limit))
+            db.execute(delete(Usage).where(Usage.started < limit))
+            db.execute(
                 delete(User).where(
                     User.last_seen < limit,
                     User.language.is_(None),
@@ -376,24 +447,46 @@ class Store:
                 )
             )
 
+        await self._writers.put(prune)
+
     async def _prune_daily(self) -> None:
-        while not self._closing.is_set():
+        while True:
             try:
                 await self.prune()
             except DBAPIError as error:
                 log.error("could not prune the store: %s", error.orig)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), _PRUNE_INTERVAL)
+            await asyncio.sleep(_PRUNE_INTERVAL)
 
-    # --- transactions ----------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _writing(
-        self, options: Mapping[str, Any] = MappingProxyType({})
-    ) -> AsyncIterator[AsyncConnection]:
-        """A connection to write with; more than one statement needs the option `WRITES`."""
-        async with self._turn, self._engine.execution_options(**options).begin() as connection:
-            yield connection
+def _transaction(engine: Engine, works: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    with engine.begin() as db:
+        return [work(db) for work in works]
+
+
+def _doing(statement: Executable, values: Mapping[str, Any] | None = None) -> _Deed:
+    def do(db: Connection) -> None:
+        db.execute(statement, values)
+
+    return do
+
+
+def _finishing(usage: int, outcome: str, seconds: float) -> _Deed:
+    values = {"number": usage, "outcome": outcome, "seconds": seconds, "finished": _now()}
+    return _doing(_FINISH_USAGE, values)
+
+
+def _button_row(call: Call, user: str, chat: str) -> dict[str, Any]:
+    """The values of `_SAVE_BUTTON`."""
+    content = {"command": call.command, "arguments": dict(call.arguments)}
+    canonical = json.dumps([user, chat, content], sort_keys=True)
+    return {
+        "token": secrets.token_urlsafe(9),
+        "digest": hashlib.sha256(canonical.encode()).digest(),
+        "call": content,
+        "user": user,
+        "chat": chat,
+        "created": _now(),
+    }
 
 
 def _upgrade(url: Any) -> None:

@@ -17,6 +17,7 @@ from bot.hub import Frontend
 from bot.settings import Settings, SettingsError
 from handlers.kit import Button, Call, Command, Message, Reply, Say, Services, runner
 from handlers.kit.request import PictureGone, PictureRef, ReplyAddress, Request
+from handlers.kit.safety import SafetyRules
 from inference.queue import InferenceQueue, QueueOptions
 from inference.weights import Manifest, WeightsStore
 from locales import words
@@ -61,6 +62,13 @@ def request(language: str, **place: Any) -> Request:
         language=language,
         address=ReplyAddress("fake", place),
     )
+
+
+async def test_pictures_are_checked_as_configured(tmp_path: Path) -> None:
+    async with app.opened(settings(tmp_path, safety={"threshold": 0.3})) as hub:
+        assert hub.services.safety == SafetyRules(enabled=True, threshold=0.3)
+    async with app.opened(settings(tmp_path, safety={"enabled": False})) as hub:
+        assert not hub.services.safety.enabled
 
 
 async def test_readers_of_interrupted_runs_are_told_once_in_their_language(tmp_path: Path) -> None:

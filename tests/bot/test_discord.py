@@ -365,7 +365,7 @@ async def test_store_fails_and_the_asker_hears_of_it(
     async def broken(*args: Any) -> Any:
         raise OSError("disk full")
 
-    for method in ("language", "save_button"):
+    for method in ("language", "save_buttons"):
         monkeypatch.setattr(memory, method, broken)
     result = await world.ada.slash(world.channel, "gpt", text="Hello")
     [answer] = result.followups
@@ -378,7 +378,7 @@ async def test_store_fails_at_the_buttons_and_the_answer_comes_without(
     async def broken(*args: Any) -> Any:
         raise OSError("disk full")
 
-    monkeypatch.setattr(memory, "save_button", broken)
+    monkeypatch.setattr(memory, "save_buttons", broken)
     queue.writes("Once upon a time.")
     result = await world.ada.slash(world.channel, "gpt", text="Hello")
     assert "Once upon a time." in result.response.content

@@ -97,7 +97,7 @@ async def test_typed_lines_and_buttons_are_refused_alike_before_anything_runs(
     hub: Hub, memory: FakeMemory
 ) -> None:
     memory.lists[SERVER] = {"discord:12": "lab"}
-    token = await memory.save_button(Call("language"), IN_BOTS.user, IN_BOTS.chat)
+    [token] = await memory.save_buttons([Call("language")], IN_BOTS.user, IN_BOTS.chat)
     for attempt in (
         hub.line(IN_BOTS, "/dil english"),
         hub.press(IN_BOTS, token),

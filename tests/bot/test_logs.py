@@ -92,7 +92,7 @@ configure_logging("INFO", {style!r})
 logging.getLogger("tadim.jobs").info("done", extra={{"job": 17}})
 logging.getLogger("tadim.jobs").debug("not at this level")
 logging.getLogger("httpx").info("GET https://api.telegram.org/bot123:secret/getMe")
-logging.getLogger("aiosqlite").info("executing INSERT INTO users VALUES ('discord:42')")
+logging.getLogger("sqlalchemy.engine").info("INSERT INTO users VALUES ('discord:42')")
 """
     ran = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60

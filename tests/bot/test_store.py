@@ -16,7 +16,8 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import NullPool
 
 import bot.store.store as store_module
 from bot.store import Store, StoreError
 from bot.store.engine import make_engine, parse_url
+from bot.store.line import LineClosed
 from bot.store.models import Base
 from handlers.kit.request import Call, PictureRef, ReplyAddress, Request
 from handlers.kit.services import Memory
@@ -41,6 +45,14 @@ ROOM = "discord:room"
 SCRATCH = os.environ.get("TADIM_TEST_POSTGRES", "")
 
 
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Connection]:
+    """The database past the store, in one transaction."""
+    engine = make_engine(parse_url(url), poolclass=NullPool)
+    with engine.begin() as db:
+        yield db
+
+
 @pytest.fixture(params=["sqlite", "postgresql"] if SCRATCH else ["sqlite"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
@@ -48,11 +60,9 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/folder with 100% ü/tadim.sqlite3"
     parsed = parse_url(SCRATCH)
     assert "test" in str(parsed.database), "refusing to empty a database that is not for tests"
-    engine = make_engine(parsed)
-    async with engine.begin() as db:
-        await db.execute(text("DROP SCHEMA public CASCADE"))
-        await db.execute(text("CREATE SCHEMA public"))
-    await engine.dispose()
+    with opened(SCRATCH) as db:
+        db.execute(text("DROP SCHEMA public CASCADE"))
+        db.execute(text("CREATE SCHEMA public"))
     return SCRATCH
 
 
@@ -73,6 +83,29 @@ def request_of(user: str = ADA, command: str = "detect", chat: str = ROOM) -> Re
         language="tr",
         address=ReplyAddress(platform, {"channel": chat, "message": 7}),
     )
+
+
+async def saved(store: Store, call: Call, user: str = ADA, chat: str = ROOM) -> str:
+    [token] = await store.save_buttons([call], user, chat)
+    return token
+
+
+@contextlib.contextmanager
+def held_up(store: Store) -> Iterator[None]:
+    """All that writes is busy until the end of the block."""
+    may_go_on = threading.Event()
+    for _ in store._writers._ends:
+        store._writers.put(lambda _: may_go_on.wait())
+    try:
+        yield
+    finally:
+        may_go_on.set()
+
+
+async def once(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def test_it_is_the_memory_that_handlers_are_promised() -> None:
@@ -158,7 +191,7 @@ async def test_a_list_is_read_once_until_it_changes(
 ) -> None:
     read: list[str] = []
 
-    @event.listens_for(store._engine.sync_engine, "before_cursor_execute")
+    @event.listens_for(store._engine, "before_cursor_execute")
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         read.extend(re.findall(r"SELECT .* FROM channels", statement.replace("\n", " ")))
 
@@ -176,29 +209,34 @@ async def test_a_list_is_read_once_until_it_changes(
     assert len(store._channels) == 3
 
 
-async def test_what_was_read_before_a_change_is_not_remembered(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_read_before_a_change_is_not_remembered(store: Store) -> None:
     """A reader that began before a writer and ends after it holds what is no longer true."""
-    engine, has_read, may_end = store._engine, asyncio.Event(), asyncio.Event()
+    has_read, may_end = threading.Event(), threading.Event()
 
-    class Slow:
-        """The engine, whose next transaction is long in ending."""
-
-        @contextlib.asynccontextmanager
-        async def begin(self) -> AsyncIterator[Any]:
-            async with engine.begin() as connection:
-                yield connection
+    def linger(_connection: Any) -> None:
+        if not has_read.is_set():
             has_read.set()
-            await may_end.wait()
+            may_end.wait()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "_engine", Slow())
-        reader = asyncio.create_task(store.channels(SERVER))
-        await has_read.wait()
+    event.listen(store._engine, "commit", linger)
+    reader = asyncio.create_task(store.channels(SERVER))
+    await once(has_read.is_set)
     await store.allow_channel(SERVER, "discord:11", "bots")
     may_end.set()
     assert await reader == {}, "as it was when it was read"
+    assert await store.channels(SERVER) == {"discord:11": "bots"}
+
+
+async def test_what_was_read_while_a_change_was_under_way_is_not_remembered(store: Store) -> None:
+    """The change has begun, its caller is gone, and somebody asks before it is written."""
+    with held_up(store):
+        moderator = asyncio.create_task(store.allow_channel(SERVER, "discord:11", "bots"))
+        await asyncio.sleep(0)
+        moderator.cancel()
+        await asyncio.wait([moderator])
+        assert await store.channels(SERVER) == {}
+    await store.set_language(ADA, "tr")  # comes after it
+    await once(lambda: SERVER not in store._channels)
     assert await store.channels(SERVER) == {"discord:11": "bots"}
 
 
@@ -228,7 +266,7 @@ HARD_CALL = Call(
 
 async def test_buttons_survive_a_restart(url: str) -> None:
     store = await Store.open(url)
-    token = await store.save_button(HARD_CALL, ADA, ROOM)
+    token = await saved(store, HARD_CALL)
     await store.close()
     store = await Store.open(url)
     stored = await store.button(token)
@@ -239,17 +277,58 @@ async def test_buttons_survive_a_restart(url: str) -> None:
 
 
 async def test_an_equal_button_of_the_same_person_and_chat_keeps_its_token(store: Store) -> None:
-    first = await store.save_button(Call("xor", {"steps": 3, "seed": 1}), ADA, ROOM)
-    again = await store.save_button(Call("xor", {"seed": 1, "steps": 3}), ADA, ROOM)
+    first = await saved(store, Call("xor", {"steps": 3, "seed": 1}))
+    again = await saved(store, Call("xor", {"seed": 1, "steps": 3}))
     others = [
-        await store.save_button(Call("xor", {"steps": 4, "seed": 1}), ADA, ROOM),
-        await store.save_button(Call("xor", {"steps": "3", "seed": 1}), ADA, ROOM),
-        await store.save_button(Call("gpt", {"steps": 3, "seed": 1}), ADA, ROOM),
-        await store.save_button(Call("xor", {"steps": 3, "seed": 1}), BOB, ROOM),
-        await store.save_button(Call("xor", {"steps": 3, "seed": 1}), ADA, "discord:other"),
+        await saved(store, Call("xor", {"steps": 4, "seed": 1})),
+        await saved(store, Call("xor", {"steps": "3", "seed": 1})),
+        await saved(store, Call("gpt", {"steps": 3, "seed": 1})),
+        await saved(store, Call("xor", {"steps": 3, "seed": 1}), BOB, ROOM),
+        await saved(store, Call("xor", {"steps": 3, "seed": 1}), ADA, "discord:other"),
     ]
     assert first == again
     assert len({first, *others}) == 6
+
+
+async def test_the_buttons_of_a_reply_are_one_transaction(store: Store) -> None:
+    await store.begin(request_of(ADA))
+    commits: list[Any] = []
+    event.listen(store._engine, "commit", commits.append)
+    calls = [Call("xor", {"n": number % 5}) for number in range(9)]
+    tokens = await store.save_buttons(calls, ADA, ROOM)
+    assert len(commits) == 1
+    assert tokens[5:] == tokens[:4], "equal ones are one"
+    assert len(set(tokens)) == 5
+    found = [await store.button(token) for token in tokens]
+    assert [button.call for button in found if button] == calls
+    commits.clear()
+    assert await store.save_buttons([], ADA, ROOM) == []
+    assert commits == []
+
+
+async def test_buttons_that_cannot_be_stored_spoil_nothing_else(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those beside them stay, nor what shares their transaction is lost."""
+    monkeypatch.setattr(store_module.secrets, "token_urlsafe", lambda _: "AAAAAAAAAAAA")
+    with held_up(store):  # so that they come to stand in one line
+        saving = asyncio.gather(
+            store.begin(request_of(ADA)),
+            store.save_buttons([Call("xor"), Call("polar")], ADA, ROOM),
+            store.save_buttons([Call("xor", {"what": object()})], ADA, ROOM),
+            store.set_language(BOB, "tr"),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(0)
+    number, twice, odd, language = await saving
+    assert isinstance(number, int)
+    assert isinstance(twice, IntegrityError)
+    assert isinstance(odd, TypeError)
+    assert language is None
+    held = await store.export(ADA)
+    assert held["buttons"] == []
+    assert [use["outcome"] for use in held["usage"]] == [None]
+    assert await store.language(BOB) == "tr"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +336,7 @@ async def test_an_equal_button_of_the_same_person_and_chat_keeps_its_token(store
     ["", "AAAAAAAAAAAA", "x" * 100_000, "\x00" * 12, "\ud800" * 12, "' OR 1=1 --", "çççççççççççç"],
 )
 async def test_unknown_and_hostile_tokens_find_nothing(store: Store, token: str) -> None:
-    await store.save_button(Call("xor"), ADA, ROOM)
+    await saved(store, Call("xor"))
     assert await store.button(token) is None
 
 
@@ -297,12 +376,19 @@ async def test_runs_that_a_crash_left_open_are_found_once(url: str) -> None:
     await after.close()
 
 
+async def test_a_run_that_begins_meanwhile_was_not_interrupted(store: Store) -> None:
+    begun = [asyncio.create_task(store.begin(request_of(f"discord:{n}"))) for n in range(50)]
+    for _ in range(10):
+        assert await store.interrupted() == []
+    await asyncio.gather(*begun)
+
+
 # --- privacy -------------------------------------------------------------------------------------
 
 
 async def test_export_gives_everything_as_json(store: Store) -> None:
     await store.set_language(ADA, "tr")
-    token = await store.save_button(Call("xor", {"seed": 1}), ADA, ROOM)
+    token = await saved(store, Call("xor", {"seed": 1}))
     await store.begin(request_of(ADA))
     await store.begin(request_of(BOB))
     data = json.loads(json.dumps(await store.export(ADA)))
@@ -328,7 +414,7 @@ async def test_forgetting_deletes_all_of_one_person_and_nothing_of_others(
 ) -> None:
     for user in (ADA, BOB):
         await store.set_language(user, "tr")
-        await store.save_button(Call("xor"), user, ROOM)
+        await saved(store, Call("xor"), user, ROOM)
         await store.begin(request_of(user))
     await store.begin(request_of(ADA, chat="discord:private"))
     for chat in (ROOM, "discord:private", ADA, BOB):
@@ -344,18 +430,15 @@ async def test_forgetting_deletes_all_of_one_person_and_nothing_of_others(
     chats = {chat: await store.chat_language(chat) for chat in (ROOM, "discord:private", ADA, BOB)}
     assert chats == {ROOM: "en", "discord:private": None, ADA: None, BOB: "en"}
     if url.startswith("sqlite"):
-        assert await _left_of(ADA, url) == []
+        assert _left_of(ADA, url) == []
 
 
-async def _left_of(user: str, url: str) -> list[str]:
+def _left_of(user: str, url: str) -> list[str]:
     """The tables that still mention a user anywhere."""
-    engine = make_engine(parse_url(url))
     left = []
-    async with engine.begin() as db:
+    with opened(url) as db:
         for table in Base.metadata.sorted_tables:
-            rows = (await db.execute(table.select())).all()
-            left += [table.name for row in rows if user in row]
-    await engine.dispose()
+            left += [table.name for row in db.execute(table.select()) if user in row]
     return left
 
 
@@ -374,12 +457,12 @@ async def test_old_things_are_pruned(store: Store, monkeypatch: pytest.MonkeyPat
     long_ago = datetime.now(UTC) - timedelta(days=91)
     with monkeypatch.context() as patch:
         patch.setattr(store_module, "_now", lambda: long_ago)
-        old = await store.save_button(Call("xor"), ADA, ROOM)
-        used_again = await store.save_button(Call("polar"), ADA, ROOM)
+        old = await saved(store, Call("xor"))
+        used_again = await saved(store, Call("polar"))
         await store.finish(await store.begin(request_of(ADA)), "done", 1)
         await store.begin(request_of("discord:gone"))
         await store.set_language(BOB, "en")
-    await store.save_button(Call("polar"), ADA, ROOM)
+    await saved(store, Call("polar"))
     await store.begin(request_of(ADA, "gpt"))
 
     await store.prune()
@@ -399,7 +482,7 @@ async def test_three_hundred_people_at_once(store: Store) -> None:
         user = f"discord:{index}"
         number = await store.begin(request_of(user))
         await store.set_language(user, "tr" if index % 2 else "en")
-        token = await store.save_button(Call("detect", {"n": index}), user, ROOM)
+        token = await saved(store, Call("detect", {"n": index}), user, ROOM)
         await store.finish(number, "done", 0.1)
         return token
 
@@ -413,7 +496,7 @@ async def test_three_hundred_people_at_once(store: Store) -> None:
 
 async def test_equal_buttons_saved_at_once_are_one(store: Store) -> None:
     tokens = await asyncio.gather(
-        *(store.save_button(Call("xor"), "discord:new", ROOM) for _ in range(20))
+        *(saved(store, Call("xor"), "discord:new", ROOM) for _ in range(20))
     )
     assert len(set(tokens)) == 1
 
@@ -444,7 +527,155 @@ async def test_writers_cancelled_at_any_moment_leave_the_line_open(store: Store)
     number = await asyncio.wait_for(store.begin(request_of(ADA)), 30)
     await asyncio.wait_for(store.finish(number, "done", 1), 30)
     assert (await store.export(ADA))["usage"][-1]["outcome"] == "done"
+    for index in range(100):
+        uses = (await store.export(f"discord:{index}"))["usage"]
+        assert {use["outcome"] for use in uses} <= {None, "cancelled"}
+    await once(lambda: store._engine.pool.checkedout() == 0)
 
+
+async def test_writers_come_in_the_order_in_which_they_asked(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/tadim.sqlite3")
+    numbers = await asyncio.gather(*(store.begin(request_of(f"discord:{n}")) for n in range(100)))
+    assert numbers == sorted(numbers)
+    for _ in range(20):
+        await asyncio.gather(
+            *(store.set_language(ADA, language) for language in ("en", None, "tr", "en", "tr"))
+        )
+        assert await store.language(ADA) == "tr"
+    await store.close()
+
+
+async def test_writers_in_line_share_a_transaction(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/tadim.sqlite3")
+    commits: list[Any] = []
+    event.listen(store._engine, "commit", commits.append)
+    with held_up(store):
+        writing = asyncio.gather(*(store.begin(request_of(f"discord:{n}")) for n in range(64)))
+        await asyncio.sleep(0)
+    await writing
+    assert len(commits) <= 4
+    await store.close()
+
+
+async def test_what_a_cancelled_caller_had_begun_is_written_whole(store: Store) -> None:
+    """It is cancelled between the first statement of a transaction and the second."""
+    halfway, may_go_on = threading.Event(), threading.Event()
+
+    def linger(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "INSERT INTO usage" in statement:
+            halfway.set()
+            may_go_on.wait()
+
+    event.listen(store._engine, "before_cursor_execute", linger)
+    beginning = asyncio.create_task(store.begin(request_of(ADA)))
+    await once(halfway.is_set)
+    beginning.cancel()
+    await asyncio.wait([beginning])
+    assert beginning.cancelled()
+    assert (await store.export(ADA))["first_seen"] is None, "nothing is there yet"
+    may_go_on.set()
+    await store.set_language(BOB, "tr")
+    await once(lambda: store._engine.pool.checkedout() == 0)
+    async with asyncio.timeout(30):
+        while True:
+            held = await store.export(ADA)
+            if held["usage"] and held["usage"][0]["outcome"]:
+                break
+    assert held["first_seen"] is not None
+    [use] = held["usage"]
+    assert use["outcome"] == "cancelled", "who had the number is gone"
+    assert use["address"] is None
+
+
+async def test_what_a_cancelled_caller_had_not_begun_is_dropped(store: Store) -> None:
+    await store.begin(request_of(ADA))
+    with held_up(store):
+        waiting = [
+            asyncio.create_task(store.save_buttons([Call("xor")], ADA, ROOM)),
+            asyncio.create_task(store.set_language(ADA, "tr")),
+        ]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+    await store.set_language(BOB, "en")
+    held = await store.export(ADA)
+    assert (held["language"], held["buttons"]) == (None, [])
+
+
+async def test_a_run_cancelled_in_line_is_no_interrupted_one(url: str) -> None:
+    store = await Store.open(url)
+    with held_up(store):
+        beginning = asyncio.create_task(store.begin(request_of(ADA)))
+        await asyncio.sleep(0)
+        beginning.cancel()
+        await asyncio.wait([beginning])
+    await store.set_language(BOB, "en")
+    await store.set_language(BOB, "tr")
+    await store.close()
+    store = await Store.open(url)
+    assert await store.interrupted() == []
+    await store.close()
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+async def test_what_was_asked_for_is_done_before_the_store_closes(url: str) -> None:
+    store = await Store.open(url)
+    number = await store.begin(request_of(ADA))
+    finishing = asyncio.create_task(store.finish(number, "done", 1))
+    await asyncio.sleep(0)
+    await store.close()
+    await finishing
+    with pytest.raises(LineClosed):
+        await store.language(ADA)
+    assert store._engine.pool.checkedin() == 0
+    store = await Store.open(url)
+    assert (await store.export(ADA))["usage"][0]["outcome"] == "done"
+    await store.close()
+
+
+_HANGS = """
+import asyncio, sys, threading
+import bot.store.store as store_module
+from bot.store import Store
+from bot.store.line import LineClosed
+store_module._GRACE = 0.1
+async def main():
+    store = await Store.open(sys.argv[1])
+    await store.set_language("cli:1", "tr")
+    busy = threading.Event()
+    for _ in store._writers._ends:
+        store._writers.put(lambda db: (busy.set(), threading.Event().wait()))
+    busy.wait()
+    late = asyncio.create_task(store.set_language("cli:1", "en"))
+    await asyncio.sleep(0)
+    await store.close()
+    try:
+        await late
+    except LineClosed:
+        print("told")
+asyncio.run(main())
+"""
+
+
+async def test_a_database_that_hangs_does_not_keep_the_program_from_ending(url: str) -> None:
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", _HANGS, url],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "told\n"), ended.stderr
+    assert "does not answer" in ended.stderr
+    store = await Store.open(url)
+    assert await store.language("cli:1") == "tr"
+    await store.close()
+
+
+# --- many processes ------------------------------------------------------------------------------
 
 _OPEN_AND_WRITE = """
 import asyncio, sys
@@ -455,7 +686,7 @@ async def main():
     sys.stdin.readline()
     store = await Store.open(sys.argv[1])
     for index in range(20):
-        await store.save_button(Call("xor", {"n": index}), "cli:" + sys.argv[2], "cli:here")
+        await store.save_buttons([Call("xor", {"n": index})], "cli:" + sys.argv[2], "cli:here")
     await store.close()
 asyncio.run(main())
 """
@@ -487,14 +718,9 @@ async def test_several_processes_open_a_new_database_at_once(url: str) -> None:
 
 
 async def test_migrations_make_what_the_models_say(store: Store, url: str) -> None:
-    engine = make_engine(parse_url(url))
-    async with engine.begin() as db:
-        drift = await db.run_sync(
-            lambda connection: compare_metadata(
-                MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata
-            )
-        )
-    await engine.dispose()
+    with opened(url) as db:
+        context = MigrationContext.configure(db, opts={"compare_type": True})
+        drift = compare_metadata(context, Base.metadata)
     assert drift == []
 
 
@@ -512,11 +738,9 @@ async def test_a_database_of_before_the_lists_of_channels_gets_them(url: str) ->
     store = await Store.open(url)
     await store.set_language(ADA, "tr")
     await store.close()
-    engine = make_engine(parse_url(url))
-    async with engine.begin() as db:  # as the first revision left it
-        await db.execute(text("DROP TABLE channels"))
-        await db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    await engine.dispose()
+    with opened(url) as db:  # as the first revision left it
+        db.execute(text("DROP TABLE channels"))
+        db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store = await Store.open(url)
     await store.allow_channel(SERVER, "discord:11", "bots")
     assert await store.channels(SERVER) == {"discord:11": "bots"}
@@ -528,17 +752,13 @@ async def test_a_database_newer_than_the_program_is_refused(url: str) -> None:
     store = await Store.open(url)
     await store.set_language(ADA, "tr")
     await store.close()
-    engine = make_engine(parse_url(url))
-    async with engine.begin() as db:
-        await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with opened(url) as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=r"^A newer Tadım wrote this database .*9999"):
         await Store.open(url)
-    async with engine.begin() as db:
-        assert (await db.execute(text("SELECT version_num FROM alembic_version"))).all() == [
-            ("9999",)
-        ]
-        await db.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    await engine.dispose()
+    with opened(url) as db:
+        assert db.scalars(text("SELECT version_num FROM alembic_version")).all() == ["9999"]
+        db.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     store = await Store.open(url)
     assert await store.language(ADA) == "tr"
     await store.close()
@@ -553,6 +773,7 @@ async def test_a_database_newer_than_the_program_is_refused(url: str) -> None:
         ("not a url", "store.url is not a database URL; write "),
         ("mysql://host/db", "store.url names mysql; use sqlite or postgresql."),
         ("sqlite://", "store.url names no file; write "),
+        ("sqlite+pysqlcipher:////folder/x", "store.url names sqlite+pysqlcipher; use sqlite or "),
         ("sqlite:///:memory:", "store.url names no file; write "),
     ],
 )
@@ -560,6 +781,25 @@ async def test_urls_that_make_no_sense(bad: str, sentence: str) -> None:
     with pytest.raises(StoreError) as caught:
         await Store.open(bad)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("written", "driver"),
+    [
+        ("sqlite:////f/x", "sqlite+pysqlite"),
+        ("sqlite+aiosqlite:////f/x", "sqlite+pysqlite"),
+        ("sqlite+pysqlite:////f/x", "sqlite+pysqlite"),
+        ("postgres://ada@host/x", "postgresql+psycopg"),
+        ("postgresql://ada@host/x?sslmode=require", "postgresql+psycopg"),
+        ("postgresql+asyncpg://ada@host/x", "postgresql+psycopg"),
+        ("postgresql+psycopg://ada@host/x", "postgresql+psycopg"),
+    ],
+)
+def test_urls_as_people_write_them(written: str, driver: str) -> None:
+    parsed = parse_url(written)
+    assert parsed.drivername == driver
+    assert parsed.database == ("/f/x" if driver.startswith("sqlite") else "x")
+    assert parsed.query.get("sslmode") == ("require" if "sslmode" in written else None)
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -603,7 +843,7 @@ async def test_a_server_that_is_not_there_is_named_without_its_password() -> Non
         await Store.open("postgresql://ada:hunter2@127.0.0.1:1/tadim")
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert re.match(r"Cannot open the database|The database driver asyncpg", str(caught.value))
+    assert re.match(r"Cannot open the database|The database driver psycopg", str(caught.value))
 
 
 # --- the file itself -----------------------------------------------------------------------------

@@ -555,7 +555,7 @@ async def test_an_answer_comes_even_where_its_buttons_cannot_be_stored(
     async def broken(*arguments: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(stage.hub.services.memory, "save_button", broken)
+    monkeypatch.setattr(stage.hub.services.memory, "save_buttons", broken)
     await stage.world.shows(ADA, photo(), "/detect")
     await stage.world.reads(ADA.id, "it is our fault")
 

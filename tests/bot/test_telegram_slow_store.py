@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,18 +22,18 @@ async def test_what_is_paid_for_leaves_at_once(
 ) -> None:
     """The first state with a button comes while first words wait for the budget of all chats."""
     begins, stores = asyncio.Event(), asyncio.Event()
-    begin, save = FakeMemory.begin, FakeMemory.save_button
+    begin, save = FakeMemory.begin, FakeMemory.save_buttons
 
     async def slow_begin(self: FakeMemory, request: Request) -> int:
         await begins.wait()
         return await begin(self, request)
 
-    async def slow_save(self: FakeMemory, call: Call, user: str, chat: str) -> str:
+    async def slow_save(self: FakeMemory, calls: Sequence[Call], user: str, chat: str) -> list[str]:
         await stores.wait()
-        return await save(self, call, user, chat)
+        return await save(self, calls, user, chat)
 
     monkeypatch.setattr(FakeMemory, "begin", slow_begin)
-    monkeypatch.setattr(FakeMemory, "save_button", slow_save)
+    monkeypatch.setattr(FakeMemory, "save_buttons", slow_save)
     async with on_stage(
         Settings(data_folder=str(tmp_path), language="en", _env_file=None)
     ) as stage:
