@@ -21,6 +21,7 @@ from handlers.kit.registry import commands
 from handlers.kit.reply import Button, Reply
 from handlers.kit.request import Call
 from handlers.kit.runner import Runs
+from handlers.kit.safety import SafetyRules
 from handlers.kit.services import Services
 from handlers.kit.studio import Studio
 from inference.engines import Engine
@@ -98,8 +99,14 @@ async def opened(settings: Settings) -> AsyncIterator[Hub]:
         stack.push_async_callback(queue.close)
         studio = Studio()
         stack.callback(studio.close)
-        about = {"source": settings.source, "profile": settings.inference.profile}
-        yield Hub(Services(queue, store, studio, Runs(), about), settings)
+        about = {
+            "source": settings.source,
+            "profile": settings.inference.profile,
+            "picture_minutes": settings.web.picture_minutes,
+        }
+        safety = SafetyRules(settings.safety.enabled, settings.safety.threshold)
+        services = Services(queue, store, studio, Runs(), about, safety=safety)
+        yield Hub(services, settings)
 
 
 def frontends(hub: Hub) -> list[Frontend]:

@@ -129,6 +129,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from check_budget(settings)
     yield check_folder(settings.data_folder)
     yield from check_weights(settings)
+    yield check_safety(settings)
     yield check_discord(settings.discord_token)
     yield check_telegram(settings.telegram_token)
     if settings.telegram_token:
@@ -325,6 +326,15 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
     if _free(store.folder) < room:
         found = Message("doctor-space-short", megabytes=-(-room // 1_000_000))
         yield Finding(Message("doctor-space"), found, Mark.BAD, Message("doctor-space-next"))
+
+
+def check_safety(settings: Settings) -> Finding:
+    """Whether pictures are checked before they are shown."""
+    subject, chosen = Message("doctor-safety"), settings.safety
+    if chosen.enabled:
+        return Finding(subject, Message("doctor-safety-on", threshold=chosen.threshold))
+    step = Message("doctor-safety-next")
+    return Finding(subject, Message("doctor-safety-off"), Mark.UNUSED, step)
 
 
 def _free(folder: Path) -> int:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bot.settings import Settings
 from inference.tasks import Task, Variant, all_tasks
+from inference.tasks.safety import TASK as SAFETY
 from inference.weights import Fetching, Manifest, WeightsError, WeightsStore
 from locales import Listing, Message, Words, words
 
@@ -57,8 +58,8 @@ def manifest_of(settings: Settings) -> Manifest:
 
 
 def chosen(settings: Settings, store: Held) -> list[tuple[Task, Variant]]:
-    """Each task, and the checkpoint that answers it under this configuration."""
-    tasks = all_tasks().values()
+    """Each task that may come, and the checkpoint that answers it under this configuration."""
+    tasks = [t for t in all_tasks().values() if settings.safety.enabled or t.name != SAFETY.name]
     return [(task, task.variant(profile_of(task, settings, store))) for task in tasks]
 
 

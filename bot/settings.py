@@ -137,6 +137,11 @@ class StoreSettings(_Section):
     url: str = ""
 
 
+class SafetySettings(_Section):
+    enabled: bool = True
+    threshold: float = Field(0.5, gt=0, le=1)
+
+
 class WeightsSettings(_Section):
     folder: str = ""
     mirror: str = ""
@@ -167,6 +172,7 @@ class _Keys(_Section):
     inference: Inference = Inference()
     store: StoreSettings = StoreSettings()
     weights: WeightsSettings = WeightsSettings()
+    safety: SafetySettings = SafetySettings()
 
     discord_token: _Secret = Field(None, validation_alias="DISCORD_TOKEN")
     telegram_token: _Secret = Field(None, validation_alias="TELEGRAM_TOKEN")
@@ -175,7 +181,7 @@ class _Keys(_Section):
 
 _PREFIX = "TADIM_"
 _TOKENS = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "TADIM_WEB_TOKEN")
-_TABLES = ("web", "telegram", "inference", "store", "weights")
+_TABLES = ("web", "telegram", "inference", "store", "weights", "safety")
 _PLAIN = ("language", "data_folder", "log_level", "log_format", "source", "admins", "web_token")
 
 #: what else is read from the environment: here, and by the tests
@@ -268,7 +274,7 @@ class Settings(_Keys, BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return self.store.url or f"sqlite+aiosqlite:///{self.data_folder / 'tadim.sqlite3'}"
+        return self.store.url or f"sqlite:///{self.data_folder / 'tadim.sqlite3'}"
 
 
 def config_file() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from handlers.kit import (
     Services,
     command,
 )
+from handlers.kit.faces import KEPT
 from handlers.kit.reply import File
 from handlers.kit.services import KEPT_DAYS
 
@@ -46,7 +47,8 @@ async def privacy(
                 Button(Message("privacy-keep"), _call("show")),
             )
         case _:
-            yield _show(request.user, await services.memory.export(request.user))
+            held = await services.memory.export(request.user)
+            yield _show(request, services, held)
 
 
 def _private(*sentences: Message, **data: Any) -> Reply:
@@ -57,11 +59,11 @@ def _call(action: str, **arguments: Any) -> Call:
     return Call("privacy", {"action": action, **arguments})
 
 
-def _show(user: str, held: dict[str, Any]) -> Reply:
+def _show(request: Request, services: Services, held: dict[str, Any]) -> Reply:
     language = held.get("language")
     usage, buttons = (len(held.get(table, ())) for table in ("usage", "buttons"))
     facts = [
-        Message("privacy-identity", user=user),
+        Message("privacy-identity", user=request.user),
         Message("privacy-language", language=Message(f"language-language-{language}"))
         if language
         else Message("privacy-no-language"),
@@ -74,6 +76,7 @@ def _show(user: str, held: dict[str, Any]) -> Reply:
     reply = _private(
         Message("privacy-held", facts=Lines(facts)),
         Message("privacy-not-held"),
+        *_pictures(request, services),
         Message("privacy-kept", days=KEPT_DAYS),
         language=language,
         usage=usage,
@@ -83,6 +86,19 @@ def _show(user: str, held: dict[str, Any]) -> Reply:
         Button(Message("privacy-export-button"), _call("export")),
         Button(Message("privacy-delete-button"), _call("delete")),
     )
+
+
+def _pictures(request: Request, services: Services) -> Iterator[Message]:
+    """What becomes of the pictures that people send."""
+    minutes = services.about.get("picture_minutes")
+    if request.platform == "web" and minutes is not None:
+        yield Message("privacy-pictures-web", minutes=minutes)
+    else:  # chats keep them, and give them out again
+        yield Message("privacy-pictures")
+    yield Message("privacy-style", minutes=round(KEPT / 60))
+    yield Message("privacy-faces")
+    if services.safety.enabled:
+        yield Message("privacy-safety")
 
 
 async def _export(request: Request, services: Services) -> Reply:

@@ -68,22 +68,23 @@ def decode(data: bytes, at_least: int = 0) -> Image.Image:
 
 
 def decode_frames(data: bytes, count: int, at_least: int = 0) -> list[Image.Image]:
-    """As `decode`, but up to `count` frames of an animation, evenly spaced, first and last included.
+    """As `decode`, but up to `count` frames of an animation: the first, the last, some between.
 
-    All frames before the last one asked for are decoded: for animations of our own making.
+    It decodes what lies between them too: for animations of our own making.
 
     Raises:
         PictureError: as `decode`.
     """
     first, facts = _open(data, at_least)
     last = facts.frames - 1
-    wanted = sorted({round(number * last / max(1, count - 1)) for number in range(1, count)} - {0})
+    wanted = sorted({round(number * last / (count - 1)) for number in range(1, count)} - {0})
+    if not wanted:
+        return [first]
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            others = [_to_rgb(_frame(picture, number)) for number in wanted]
-    except Exception as error:  # noqa: BLE001 (see below)
+            return [first, *(_to_rgb(_frame(picture, number)) for number in wanted)]
+    except Exception as error:  # as in `_open`
         raise PictureError("broken") from error
-    return [first, *others]
 
 
 def _frame(picture: Image.Image, number: int) -> Image.Image:

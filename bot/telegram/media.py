@@ -5,6 +5,8 @@ the studio.
 
 A photo may have at most 10 MB, width + height of 10,000 pixels and a ratio of sides of 20; other
 files may have 50 MB. Animations are GIF or silent MP4.
+
+Where a picture tells which model made it, what is made of it here does too.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from pathlib import PurePath
 from typing import Literal
 
 from PIL import Image
+
+from handlers.drawing.mark import Made, made_of, told
 
 PHOTO_BYTES = 10_000_000
 PHOTO_SIDES = 10_000  # pixels, width + height
@@ -73,11 +77,11 @@ def shrink(media: Media, most: int) -> Media:
     if media.kind != "photo" or len(media.data) <= most:
         return media
     with Image.open(io.BytesIO(media.data)) as picture:
-        pixels = _on_white(picture)
-    jpeg = _jpeg(pixels, 85)
+        pixels, made = _on_white(picture), made_of(picture)
+    jpeg = _jpeg(pixels, 85, made)
     while len(jpeg) > most and max(pixels.size) > SMALLEST_SIDE:
         pixels = pixels.resize((max(1, pixels.width * 3 // 4), max(1, pixels.height * 3 // 4)))
-        jpeg = _jpeg(pixels, 85)
+        jpeg = _jpeg(pixels, 85, made)
     return Media("photo", jpeg, _named(media.name, ".jpg"))
 
 
@@ -85,7 +89,7 @@ def _animation(picture: Image.Image, data: bytes, name: str) -> Media:
     if picture.format == "GIF":
         return Media("animation", data, name)
     gif = io.BytesIO()
-    picture.save(gif, "GIF", save_all=True, loop=0)
+    picture.save(gif, "GIF", save_all=True, loop=0, **told("GIF", made_of(picture)))
     return Media("animation", gif.getvalue(), _named(name, ".gif"))
 
 
@@ -101,15 +105,16 @@ def _photo(picture: Image.Image, data: bytes, name: str) -> Media:
         scale = PHOTO_SIDES / (width + height)
         pixels = pixels.resize((max(1, int(width * scale)), max(1, int(height * scale))))
     for quality in (92, 85, 75):
-        jpeg = _jpeg(pixels, quality)
+        jpeg = _jpeg(pixels, quality, made_of(picture))
         if len(jpeg) <= PHOTO_BYTES:
             return Media("photo", jpeg, _named(name, ".jpg"))
     return Media("document", data, name)
 
 
-def _jpeg(pixels: Image.Image, quality: int) -> bytes:
+def _jpeg(pixels: Image.Image, quality: int, made: Made | None) -> bytes:
     jpeg = io.BytesIO()
-    pixels.save(jpeg, "JPEG", quality=quality, subsampling=0 if quality > 90 else 2)
+    subsampling = 0 if quality > 90 else 2
+    pixels.save(jpeg, "JPEG", quality=quality, subsampling=subsampling, **told("JPEG", made))
     return jpeg.getvalue()
 
 

@@ -11,6 +11,7 @@ import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -181,24 +182,39 @@ def _padding(face: ImageFont.FreeTypeFont) -> int:
 
 
 # --- encoders -----------------------------------------------------------------------------------
+# `metadata` is what Pillow writes beside the pixels; `handlers.drawing.mark` has some.
 
 
-def encode_jpeg(image: Image.Image, quality: int = 90) -> bytes:
-    """A photo for a chat. Full colour resolution: thin coloured lines would smear otherwise."""
+def encode_jpeg(
+    image: Image.Image, quality: int = 90, subsampling: int = 0, **metadata: Any
+) -> bytes:
+    """A photo for a chat, at a quality of 1…95.
+
+    Unless `subsampling` is 2, in full colour resolution: thin coloured lines would smear otherwise.
+    """
+    pixels = image.convert("RGB")
+    options = {"quality": quality, "subsampling": subsampling, **metadata}
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+    try:
+        pixels.save(buffer, "JPEG", optimize=True, **options)
+    except OSError:  # then Pillow holds a byte a pixel at most, and noise takes more
+        buffer = io.BytesIO()
+        pixels.save(buffer, "JPEG", **options)
     return buffer.getvalue()
 
 
-def encode_png(image: Image.Image) -> bytes:
+def encode_png(image: Image.Image, **metadata: Any) -> bytes:
     """A drawing, without loss."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", optimize=True, **metadata)
     return buffer.getvalue()
 
 
 def encode_gif(
-    frames: Sequence[Image.Image], durations_ms: Sequence[int] | int, loop: int = 0
+    frames: Sequence[Image.Image],
+    durations_ms: Sequence[int] | int,
+    loop: int = 0,
+    **metadata: Any,
 ) -> bytes:
     """An animation of equally large frames.
 
@@ -228,6 +244,7 @@ def encode_gif(
         transparency=_UNCHANGED,
         disposal=1,  # each frame is laid over the one before
         optimize=False,  # it would give each frame a table of its own
+        **metadata,
     )
     return buffer.getvalue()
 

@@ -16,6 +16,7 @@ from handlers.kit.reply import (
     Say,
 )
 from handlers.kit.request import Call, Picture, Request
+from handlers.kit.safety import check_output, check_upload
 from handlers.kit.services import Services
 from locales import Label, Lines, Listing, Message
 
@@ -43,6 +44,8 @@ __all__ = [
     "Services",
     "Text",
     "UserError",
+    "check_output",
+    "check_upload",
     "command",
     "waiting",
 ]

@@ -116,6 +116,12 @@ class Runs:
             if run.request.user == user and run.final is None and run is not mine
         ]
 
+    def tell(self, state: Reply) -> None:
+        """Show a state of the run that is executing, on behalf of its handler."""
+        run = _current.get(None)
+        if run is not None:
+            run.publish(_on_the_way(state, run))
+
     @contextmanager
     def watching(self, ticket: Ticket) -> Iterator[None]:
         """Let /queue see the ticket of the run that is executing."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handlers.kit.request import Call, Picture, ReplyAddress, Request
+from handlers.kit.safety import SafetyRules
 from handlers.kit.studio import Studio
 from inference.jobs import Job, Owner
 from inference.pictures import PictureFacts, inspect
@@ -36,7 +37,7 @@ class Memory(Protocol):
     `user`, `chat`, `room` and `channel` are "platform:id". `chat_language` is that of the first
     chat that has one. Setting a language to None forgets it. `channels` are those in which Tadım
     answers in a room, and their names by id; a room without any has no list, and is answered
-    everywhere.
+    everywhere. `save_buttons` gives a token for each call.
     """
 
     async def language(self, user: str) -> str | None: ...
@@ -47,7 +48,7 @@ class Memory(Protocol):
     async def allow_channel(self, room: str, channel: str, name: str) -> None: ...
     async def remove_channel(self, room: str, channel: str) -> None: ...
     async def allow_everywhere(self, room: str) -> None: ...
-    async def save_button(self, call: Call, user: str, chat: str) -> str: ...
+    async def save_buttons(self, calls: Sequence[Call], user: str, chat: str) -> list[str]: ...
     async def button(self, token: str) -> StoredButton | None: ...
     async def begin(self, request: Request) -> int: ...
     async def finish(self, usage: int, outcome: str, seconds: float) -> None: ...
@@ -69,6 +70,7 @@ class Services:
 
     `about` holds facts that replies mention (source link, limits, profile), by name. `on_forget`
     are told of a user who wants to be forgotten, beside the memory: whoever else holds something.
+    `safety` is what `handlers.kit.safety` goes by.
     """
 
     queue: InferenceQueue
@@ -77,6 +79,7 @@ class Services:
     runs: Runs
     about: Mapping[str, Any] = field(default_factory=dict)
     on_forget: list[Callable[[str], None]] = field(default_factory=list)
+    safety: SafetyRules = field(default_factory=SafetyRules)
 
     async def open_picture(self, picture: Picture) -> OpenPicture:
         """Fetch and check a picture.

@@ -30,7 +30,8 @@ from inference.tasks.safety import SafetyInput, Verdict
 
 SIDE = 256  # pixels; whatever its shape, the picture is made a square of this side,
 CROP = 224  # and the network sees the middle of it
-ENOUGH = 512  # pixels a side to read of a large JPEG; scores move by 0.01 at most
+ENOUGH = 768  # pixels a side to read of a large JPEG; scores move by 0.01 at most
+AT_ONCE = 4  # pictures in a pass; on a CPU more are no faster, and take more memory
 MEAN_BGR = np.array([104, 117, 123], np.float32)
 
 Floats = NDArray[np.float32]
@@ -59,7 +60,7 @@ class OpenNsfw(OneStepModel):
         spans: list[tuple[int, list[int]]] = []  # input, frames of each of its pictures
         for index, wanted in enumerate(inputs):
             try:
-                frames = [decode_frames(p, wanted.frames, ENOUGH) for p in wanted.pictures]
+                frames = [_frames(picture, wanted) for picture in wanted.pictures]
             except PictureError as error:
                 results[index] = error
             else:
@@ -78,11 +79,22 @@ class OpenNsfw(OneStepModel):
 
     def _scores(self, pictures: Sequence[Image.Image]) -> list[float]:
         """The network's answer for RGB pictures of any size, 0…1 each."""
-        if not pictures:
-            return []
-        pixels = np.stack([prepare(picture) for picture in pictures])  # (n, 224, 224, 3)
-        (answer,) = self._session.run(None, {self._input: pixels})  # (n, 2): safe, unsafe
-        return [float(unsafe) for unsafe in answer[:, 1]]
+        scores: list[float] = []
+        for start in range(0, len(pictures), AT_ONCE):
+            some = pictures[start : start + AT_ONCE]
+            pixels = np.stack([prepare(picture) for picture in some])  # (n, 224, 224, 3)
+            (answer,) = self._session.run(None, {self._input: pixels})  # (n, 2): safe, unsafe
+            scores += [float(unsafe) for unsafe in answer[:, 1]]
+        return scores
+
+
+def _frames(picture: bytes, wanted: SafetyInput) -> list[Image.Image]:
+    """What is looked at of an encoded picture."""
+    frames = decode_frames(picture, wanted.frames, ENOUGH)
+    if not wanted.pixels:
+        return frames
+    size = (wanted.pixels, wanted.pixels)
+    return [frame.resize(size, Image.Resampling.BOX) for frame in frames]
 
 
 def prepare(picture: Image.Image) -> Floats:

@@ -12,12 +12,14 @@ from inference.tasks import Task, Variant
 class SafetyInput:
     """`pictures`: encoded pictures that have passed `inference.pictures.inspect`; at least one.
 
-    `frames`: how many frames of each are looked at, where it is an animation. `digest` stands for
-    all pictures together: equal ones share a run, those without a digest share none.
+    `frames`: how many frames of each are looked at, where it is an animation. `pixels`: judge them
+    at so few pixels a side; 0: as they are. `digest` stands for all pictures together: equal ones
+    share a run, those without a digest share none.
     """
 
     pictures: tuple[bytes, ...]
     frames: int = 1
+    pixels: int = 0
     digest: str = ""
 
 
@@ -37,7 +39,9 @@ class Verdict:
 
 
 def _share_key(payload: SafetyInput) -> Hashable:
-    return (payload.digest, payload.frames) if payload.digest else None
+    if not payload.digest:
+        return None
+    return payload.digest, payload.frames, payload.pixels
 
 
 def _units(payload: SafetyInput) -> float:
@@ -51,7 +55,7 @@ TASK = Task(
             name="OpenNSFW",
             entry="inference.models.opennsfw:OpenNsfw",
             weights=("opennsfw",),
-            memory=100_000_000,
+            memory=170_000_000,
             max_batch=8,
         ),
     },

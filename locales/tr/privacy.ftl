@@ -23,7 +23,12 @@ privacy-buttons = { $count ->
     [0] • düğme yok
    *[other] • cevaplarımın altındaki { $count } düğme; yineledikleri ayarlar ve metinle birlikte
 }
-privacy-not-held = Resimlerini ve cevaplarımı saklamam; yazdıklarından yalnızca bir düğmenin işi yineleyebilmesi için gerekeni tutarım.
+privacy-not-held = Ne resimlerini ne de cevaplarımı diske yazarım; yazdıklarından yalnızca bir düğmenin işi yineleyebilmesi için gerekeni tutarım.
+privacy-pictures = Bir resim, yalnızca üzerinde çalıştığım sürece belleğimde durur; bir düğmeye yeniden gerekirse onu bu sohbetten alırım. Son sonuçlarımın birkaçı, yerlerini yenileri alana kadar, adın olmadan bellekte kalır.
+privacy-pictures-web = Gönderdiğin resim ve verdiğim cevap, düğmeler yeniden kullanabilsin diye en çok { $minutes } dakika belleğimde durur. Son sonuçlarımın birkaçı, yerlerini yenileri alana kadar, adın olmadan orada kalır.
+privacy-style = Fotoğrafındaki yüz için bulduğum üretilmiş yüzü { $minutes } dakika boyunca, bir sayı dizisi olarak ve yalnızca senin düğmelerin için bellekte tutarım.
+privacy-faces = Resimlerinle hiçbir modeli eğitmem; bir yüzün kimin olduğunu bulmak için onu başkalarının yüzleriyle karşılaştırmam.
+privacy-safety = Yüzlerle çalışan komutlarda, sohbete uygun olmayan resimleri kendi modelim arar. Resimlere insan bakmaz; modelin bulduğu da senin adınla kaydedilmez.
 privacy-kept = Komutlar ve düğmeler { $days } gün sonra silinir. Seçtiğin dil, sen silinceye kadar saklanır.
 privacy-export-button = Bir kopyasını ver
 privacy-delete-button = Sil

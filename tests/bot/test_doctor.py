@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from bot import cli, doctor, pull
 from bot.doctor import Finding, Mark
-from bot.settings import Settings, load
+from bot.settings import SafetySettings, Settings, load
 from inference.tasks import all_tasks
 from inference.weights import Manifest, WeightsError, WeightsStore
 from locales import LANGUAGES, Message, words
@@ -442,6 +442,23 @@ def test_needed_weights_come_from_the_tasks(settings: Settings) -> None:
     expected = {name for task in all_tasks().values() for name in task.variant("embedded").weights}
     assert set(needed(settings)) == expected
     assert {"yolo26n", "smollm2-135m-instruct"} <= expected
+
+
+def test_without_the_picture_check_its_weights_are_not_needed(settings: Settings) -> None:
+    off = settings.model_copy(update={"safety": SafetySettings(enabled=False)})
+    assert set(needed(settings)) - set(needed(off)) == {"opennsfw"}
+
+
+def test_the_picture_check_is_told_of(settings: Settings) -> None:
+    say = words("en")
+    finding = doctor.check_safety(settings)
+    assert finding.mark is Mark.GOOD
+    assert say(finding.found) == "on; refused from a score of 0.5"
+    off = settings.model_copy(update={"safety": SafetySettings(enabled=False)})
+    finding = doctor.check_safety(off)
+    assert finding.mark is Mark.UNUSED
+    assert "unchecked" in say(finding.found)
+    assert "safety.enabled" in say(finding.next_step)
 
 
 SMALL_TEXT, LARGE_TEXT = "smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct"

@@ -128,6 +128,14 @@ def test_pictures_come_back() -> None:
     assert np.allclose(jpeg.getpixel((5, 5)), palette(3), atol=6)
 
 
+def test_noise_becomes_a_jpeg_too() -> None:
+    """Pillow gives up on it where it is asked to optimise: it takes more than a byte a pixel."""
+    noise = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    data = encode_jpeg(Image.fromarray(noise))
+    assert len(data) > 640 * 480
+    assert Image.open(io.BytesIO(data)).size == (640, 480)
+
+
 def test_an_animation_keeps_frames_pauses_and_colours() -> None:
     colours = [BLACK, WHITE, palette(0), BLACK]
     data = encode_gif([plain(colour) for colour in colours], [500, 40, 40, 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,9 @@ import pytest
 import bot.store.store as store_module
 from bot.presenting import Presentation
 from bot.store import Store
-from handlers.kit import Call, Reply
+from handlers.kit import Call, Reply, runner
+from handlers.kit.request import ReplyAddress
+from handlers.kit.safety import SafetyRules
 from tests.fakes import FakePlatform, services
 
 
@@ -33,7 +36,7 @@ async def live_a_little(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch)
         patch.setattr(store_module, "_now", lambda: datetime(2026, 6, 4, 12, tzinfo=UTC))
         memory = platform.services.memory
         await memory.set_language(platform.user, "tr")
-        await memory.save_button(Call("gpt", {"text": "gizli"}), platform.user, platform.chat)
+        await memory.save_buttons([Call("gpt", {"text": "gizli"})], platform.user, platform.chat)
         await memory.finish(await memory.begin(platform.request("gpt")), "done", 1.0)
 
 
@@ -68,6 +71,34 @@ async def test_a_newcomer_is_shown_that_there_is_next_to_nothing(platform: FakeP
     assert platform.states[-1].data == {"language": None, "usage": 1, "buttons": 0}
 
 
+async def test_it_says_what_becomes_of_pictures(platform: FakePlatform) -> None:
+    reply = await platform.ask("privacy")
+    english, turkish = platform.read(reply, "en"), platform.read(reply, "tr")
+    assert "I write neither your pictures nor my answers to any disk" in english
+    assert "for as long as I work on it; where a button needs it again" in english
+    assert "For 10 minutes I remember the generated face" in english
+    assert "10 dakika boyunca, bir sayı dizisi olarak" in turkish
+    assert "I train no model on your pictures, and I compare no face" in english
+    assert "a model of my own looks for what is not fit for a chat" in english
+    assert "Ne resimlerini ne de cevaplarımı diske yazarım" in turkish
+    assert "üzerinde çalıştığım sürece belleğimde durur" in turkish
+    assert "hiçbir modeli eğitmem" in turkish
+    assert "Resimlere insan bakmaz" in turkish
+
+
+async def test_the_page_holds_pictures_for_a_while_and_says_so(platform: FakePlatform) -> None:
+    platform.services.about = {"picture_minutes": 45}
+    request = replace(platform.request("privacy"), address=ReplyAddress("web", {}))
+    reply = await runner.start(request, platform.services).result()
+    assert "in my memory for at most 45 minutes" in platform.read(reply, "en")
+    assert "en çok 45 dakika belleğimde durur" in platform.read(reply, "tr")
+
+
+async def test_it_promises_no_check_that_is_switched_off(platform: FakePlatform) -> None:
+    platform.services.safety = SafetyRules(enabled=False)
+    assert "fit for a chat" not in platform.read(await platform.ask("privacy"))
+
+
 async def test_the_export_is_a_readable_file(
     platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +115,7 @@ async def test_the_export_is_a_readable_file(
 
 async def test_an_export_with_letters_that_utf8_does_not_know(platform: FakePlatform) -> None:
     call = Call("gpt", {"text": "half a \ud83d emoji"})
-    await platform.services.memory.save_button(call, platform.user, platform.chat)
+    await platform.services.memory.save_buttons([call], platform.user, platform.chat)
     (file,) = (await platform.ask("privacy", action="export")).files
     assert json.loads(file.data)["buttons"][0]["call"]["arguments"] == call.arguments
 
