@@ -23,7 +23,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORMS = {"discord", "telegram", "aiohttp"}
-HEAVY = {"torch", "torchvision", "transformers", "diffusers", "ultralytics", "xllamacpp", "cv2"}
+HEAVY = {
+    *("torch", "torchvision", "transformers", "diffusers", "ultralytics", "xllamacpp", "cv2"),
+    "onnxruntime",
+}
 
 #: modules of `inference` that run in worker processes; the main process never imports them
 WORKSHOP = ("inference/models", "inference/training")

@@ -13,15 +13,15 @@ steps between the networks follow that package: on the same pixels it finds the 
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.ops import batched_nms
@@ -35,7 +35,18 @@ SHRINK = 0.709  # from one level of the pyramid to the next; √½ halves the pi
 THRESHOLDS = (0.6, 0.7, 0.7)  # what P-Net, R-Net and O-Net must hold a window's probability for
 CROPS = 512  # how many crops go through R-Net or O-Net at once; bounds the memory
 
-Pixels = NDArray[np.uint8]
+# What a large picture is brought to before the cascade. P-Net's time goes with the pixels, while
+# R-Net and O-Net see no more than 24² and 48² of a face, however large it is. Here a face of
+# MIN_FACE is 1/37 of a 4:3 photo's width: smaller ones are hardly what a photo was sent for. By
+# area, not by the longer side: a panorama is looked at as closely, in the same time.
+MAX_AREA = 640 * 640
+MIN_SIDE = 256  # pixels; a smaller picture (its longer side) is enlarged, else its faces are missed
+# In a picture without faces they may hide behind a mosaic's blocks; we squint, more and more: the
+# picture is reduced to so many pixels (its longer side) and enlarged again.
+SQUINTS = (96, 40, 16)
+
+
+Table = tuple[Tensor, Tensor, Tensor]  # boxes (n, 4), probabilities (n,), landmarks (n, 5, 2)
 
 
 class PNet(nn.Module):
@@ -154,7 +165,8 @@ class Windows:
 
         `overlap` is intersection over union; only windows of one picture are compared.
         """
-        return batched_nms(self.boxes, self.scores, self.owners, overlap)
+        best: Tensor = batched_nms(self.boxes, self.scores, self.owners, overlap)
+        return best
 
     def moved(self, edge: int = 1) -> Tensor:
         """(n, 4) boxes with their offsets applied; 1 where they end on their last pixel."""
@@ -170,7 +182,7 @@ class Cascade(nn.Module):
         self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
 
     @torch.inference_mode()
-    def forward(self, pictures: Sequence[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def forward(self, pictures: Sequence[Tensor]) -> list[Table]:
         """Faces of each picture, (3, height, width) with values 0…255, sizes as they come.
 
         For each: boxes (n, 4), probabilities (n,), landmarks (n, 5, 2), most probable first.
@@ -258,7 +270,9 @@ def _crops(
         zip(windows.owners.tolist(), whole, strict=True)
     ):
         # Pixels are counted from 1, and the last belongs to the box.
-        crop = pictures[owner][:, max(top, 1) - 1 : max(bottom, 0), max(left, 1) - 1 : max(right, 0)]
+        crop = pictures[owner][
+            :, max(top, 1) - 1 : max(bottom, 0), max(left, 1) - 1 : max(right, 0)
+        ]
         if crop.numel():
             inside.append(n)
             crops.append(_resized(crop, side, side))
@@ -269,7 +283,7 @@ def _crops(
 
 def _in_parts(network: nn.Module, crops: Tensor) -> list[Tensor]:
     """The network's outputs for any number of crops."""
-    outputs = [network(part) for part in crops.split(CROPS)]
+    outputs = [network(part) for part in torch.split(crops, CROPS)]
     return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
 
 
@@ -291,3 +305,86 @@ def _not_nested(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
         common = width.clamp(min=0) * height.clamp(min=0)
         order = rest[common / torch.minimum(areas[best], areas[rest]) <= overlap]
     return torch.stack(kept) if kept else order
+
+
+class Mtcnn(OneStepModel):
+    """Finds faces in batches of pictures of any sizes."""
+
+    def load(self, device: str) -> None:
+        cascade = Cascade()
+        for name in ("pnet", "rnet", "onet"):
+            weights = torch.load(self.files[f"mtcnn-{name}"], "cpu", weights_only=True)
+            getattr(cascade, name).load_state_dict(weights)
+        self._cascade = cascade.eval().to(device).to(memory_format=torch.channels_last)
+        self._device = device
+        # The first pass allocates; nobody should wait for that.
+        self._find([Image.effect_noise((MIN_SIDE, MIN_SIDE), 100).convert("RGB")])
+
+    def predict(self, inputs: Sequence[FaceInput]) -> Sequence[Faces | PictureError]:
+        """The faces of each picture; a damaged picture fails alone."""
+        pictures: dict[int, Image.Image] = {}
+        results: list[Any] = [None] * len(inputs)
+        for index, wanted in enumerate(inputs):
+            try:
+                pictures[index] = _prepared(wanted)
+            except PictureError as error:
+                results[index] = error
+        began = time.perf_counter()
+        found: dict[int, tuple[Face, ...]] = dict.fromkeys(pictures, ())
+        for pixels in (None, *SQUINTS):
+            left = [index for index in pictures if not found[index]]
+            if not left:
+                break
+            views = [_squinted(pictures[index], pixels) for index in left]
+            for index, view, table in zip(left, views, self._find(views), strict=True):
+                found[index] = _faces(table, view.size, inputs[index])
+        seconds = time.perf_counter() - began
+        for index, faces in found.items():
+            results[index] = Faces(faces, seconds)
+        return results
+
+    def _find(self, views: Sequence[Image.Image]) -> list[Table]:
+        """Boxes, probabilities and landmarks of each RGB picture, in its own pixels."""
+        pixels = [
+            torch.from_numpy(np.array(view)).to(self._device).permute(2, 0, 1).float()
+            for view in views
+        ]
+        tables: list[Table] = self._cascade(pixels)
+        return tables
+
+
+def _prepared(wanted: FaceInput) -> Image.Image:
+    """The picture in the size in which it is looked at."""
+    scale = min(1.0, math.sqrt(MAX_AREA / (wanted.width * wanted.height)))
+    scale = max(scale, MIN_SIDE / max(wanted.width, wanted.height))
+    size = max(1, round(wanted.width * scale)), max(1, round(wanted.height * scale))
+    picture = decode(wanted.picture, at_least=max(size))
+    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _squinted(picture: Image.Image, pixels: int | None) -> Image.Image:
+    """The picture without what is smaller than its longer side's part in `pixels`."""
+    if pixels is None:
+        return picture
+    scale = pixels / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    larger = size[0] * MIN_SIDE // pixels, size[1] * MIN_SIDE // pixels
+    return picture.resize(size, Image.Resampling.BICUBIC).resize(larger, Image.Resampling.BICUBIC)
+
+
+def _faces(table: Table, size: tuple[int, int], wanted: FaceInput) -> tuple[Face, ...]:
+    """The cascade's answer for a view of `size` pixels, in pixels of the picture, largest first."""
+    boxes, scores, points = (part.cpu().double() for part in table)
+    scale = torch.tensor([wanted.width / size[0], wanted.height / size[1]]).double()
+    # A crop begins at a whole pixel, on average half a one before the box that points are told of.
+    points = (points - 0.5) * scale  # (n, 5, 2)
+    corners = (boxes.reshape(-1, 2, 2) * scale).clamp(min=0)  # (n, 2, 2)
+    corners = corners.minimum(torch.tensor([wanted.width, wanted.height]).double())
+    faces = [
+        Face(tuple(box), score, Landmarks(*map(tuple, five)))
+        for box, score, five in zip(
+            corners.flatten(1).tolist(), scores.tolist(), points.tolist(), strict=True
+        )
+        if score >= wanted.confidence
+    ]
+    return tuple(sorted(faces, key=lambda face: face.area, reverse=True))
