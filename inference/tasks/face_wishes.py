@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from inference.tasks import Task, Variant
 
 MAX_LENGTH = 300  # characters of a wish
-STRONGEST = 3
 
 #: what may be wished for, and what + and - mean
 ATTRIBUTES = (
@@ -44,7 +43,7 @@ class WishInput:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`strength`: -3…3, never 0: 1 "a little", 2 plain, 3 "very". `phrase`: the words it is from."""
+    """`strength`: -3…3, never 0: ±1 "a little", ±2 plain, ±3 "very". `phrase`: the words it is from."""
 
     attribute: str
     strength: int

@@ -1,0 +1,335 @@
+"""From a wish in words to attributes of a face.
+
+StyleCLIP (Patashnik et al., "StyleCLIP: Text-Driven Manipulation of StyleGAN Imagery", ICCV 2021,
+arXiv:2103.17249) finds, for a sentence, the direction in which a generator's style must move, by
+asking CLIP. Where there is no CLIP, the directions are fitted beforehand, one an attribute, and
+what is left to do is to tell from the sentence which are meant. That is done here: the sentence is
+compared with anchors, some hundred wordings of known meaning (`data/face_wishes.toml`).
+
+The likeness of two wordings is, for the most part, the cosine of their sentence vectors; the rest
+is how many beginnings of words they share, rare ones counting for more: a Turkish stem takes so
+many endings that the encoder's pieces may miss it. How much each anchor's meaning counts is fitted by
+regularised least squares, with the likeness as kernel (Rifkin, Yeo & Poggio, "Regularized
+Least-Squares Classification", 2003). The meaning of the likest anchor alone is right as often, but
+wishes that mean nothing on offer are then taken for something four times as often.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import tomllib
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.model import BadInput, OneStepModel
+from inference.models.sentence_encoder import SentenceEncoder
+from inference.models.wish_words import (
+    Language,
+    Part,
+    Reading,
+    Vocabulary,
+    completed,
+    fold,
+    lower,
+    parts,
+    phrase,
+    words_of,
+)
+from inference.tasks.face_wishes import MAX_LENGTH, Wish, Wishes, WishInput
+
+ANCHORS = Path(__file__).parent / "data" / "face_wishes.toml"
+
+SHARE_OF_WORDS = 0.15  # of a likeness, from shared beginnings of words; the rest is the vectors'
+RIDGE = 0.05  # of the fit: how little the anchors are believed
+
+#: the trust from which on a meaning is believed, of …
+ENOUGH = 0.35  # a part as it stands
+LENT = 0.6  # a part with words that its neighbour lent
+CERTAIN = 0.8  # a few words within a part
+SURE = 0.6  # a part in which a few words mean something else for certain
+LONG = 10  # words; in a part that is longer no meanings are looked for within
+
+#: what can be taken off, whatever the verb is likest to
+TAKEN = frozenset(("glasses", "beard", "makeup", "smile"))
+#: what is named to say whose face it is: "the smiling woman" is to smile, not to be a woman
+SUBJECTS = frozenset(("femininity",))
+#: words that are about a skin only where the whole part is
+COLOURS = frozenset(
+    "black white dark light lighter darker pale brown fair"
+    " siyah beyaz koyu açık kara renk rengi".split()
+)
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Meaning(NamedTuple):
+    """`name`: an attribute, REFUSED or OTHER; `sign`: 1, -1, or 0 for the last two."""
+
+    name: str
+    sign: int
+
+
+REFUSED, OTHER = Meaning("refused", 0), Meaning("other", 0)
+
+
+class Anchors:
+    """Wordings of known meaning, and what others mean by them."""
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        table = tomllib.loads(ANCHORS.read_text(encoding="utf-8"))
+        self._encoder = encoder
+        listed = list(_listed(table))
+        self.vocabulary = Vocabulary(
+            (text for text, language, _ in listed if language == "en"),
+            (text for text, language, _ in listed if language == "tr"),
+            encoder.knows,
+        )
+        texts = []
+        meanings = []
+        for text, language, (name, sign) in listed:
+            reading = phrase(words_of(text), language, self.vocabulary).readings[0]
+            texts.append(reading.text)
+            meanings.append(Meaning(name, -sign if reading.negated else sign))
+        self.meanings = sorted(set(meanings))
+        self._vectors = encoder(texts)  # (anchors, 512)
+        beginnings = [_beginnings(text) for text in texts]
+        counts = Counter(beginning for each in beginnings for beginning in each)
+        self._columns = {beginning: column for column, beginning in enumerate(counts)}
+        rarity = np.log((len(texts) + 1) / (np.array([0, *counts.values()]) + 0.5))
+        self._unseen, self._rarity = rarity[0], rarity[1:]
+        self._words = self._bags(beginnings)  # (anchors, beginnings)
+        labels = np.array([self.meanings.index(each) for each in meanings])  # (anchors,)
+        targets = np.eye(len(self.meanings))[labels]  # (anchors, meanings)
+        self._usual = targets.mean(0)
+        kernel = self._kernel(self._vectors, self._words)  # (anchors, anchors)
+        self._weights = np.linalg.solve(kernel + RIDGE * np.eye(len(kernel)), targets - self._usual)
+
+    def trust(self, texts: Sequence[str]) -> Floats:
+        """How far each text may be believed to have each meaning, (texts, meanings).
+
+        About 1 for an anchor and its meaning, about 0 for what has nothing to do with it.
+        """
+        words = self._bags([_beginnings(text) for text in texts])
+        trust: Floats = self._kernel(self._encoder(texts), words) @ self._weights + self._usual
+        return trust
+
+    def _kernel(self, vectors: Floats, words: Floats) -> Floats:
+        """Of texts (n, 512), (n, beginnings) with all anchors: (n, anchors), 1 where equal."""
+        likeness = (1 - SHARE_OF_WORDS) * vectors @ self._vectors.T
+        likeness += SHARE_OF_WORDS * words @ self._words.T
+        kernel: Floats = np.exp(likeness - 1)
+        return kernel
+
+    def _bags(self, texts: Sequence[Collection[str]]) -> Floats:
+        """Beginnings of words by rarity, (texts, beginnings), of length 1 with those not listed."""
+        bags = np.zeros((len(texts), len(self._columns)), np.float32)
+        for row, beginnings in enumerate(texts):
+            listed = [self._columns[each] for each in beginnings if each in self._columns]
+            bags[row, listed] = self._rarity[listed]
+            unseen = (len(beginnings) - len(listed)) * self._unseen**2
+            bags[row] /= math.sqrt(bags[row] @ bags[row] + unseen) or 1
+        return bags
+
+
+def _listed(table: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, Language, Meaning]]:
+    """All anchors of the file: text, language, meaning."""
+    for name, signs in table["attributes"].items():
+        for way, languages in signs.items():
+            for language, texts in languages.items():
+                for text in texts:
+                    yield lower(text), language, Meaning(name, 1 if way == "more" else -1)
+    for meaning in (REFUSED, OTHER):
+        for language, texts in table[meaning.name].items():
+            for text in texts:
+                yield lower(text), language, meaning
+
+
+def _beginnings(text: str) -> set[str]:
+    """The beginnings of all words, three to six letters long; shorter words as they are."""
+    found = set()
+    for word in text.split():
+        plain = fold(word)
+        found |= {plain[:length] for length in range(3, min(len(plain), 6) + 1)} or {plain}
+    return found
+
+
+class Candidate(NamedTuple):
+    """Something that a part of a text may say. It is believed from a trust of `bar` on.
+
+    `lent`: with words of its neighbour. `inner`: only some of the part's words say it; it may say
+    something else besides.
+    """
+
+    part: int
+    reading: Reading
+    degree: int
+    bar: float
+    lent: bool = False
+    inner: bool = False
+
+
+class Sentence:
+    """A text in parts, and all that each may say."""
+
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        self.text = unicodedata.normalize("NFC", text)
+        typed = parts(lower(self.text))
+        language = vocabulary.language([word for part in typed for word in part.words])
+        self.parts = [
+            part._replace(words=tuple(vocabulary.restored(word, language) for word in part.words))
+            for part in typed
+        ]
+        self.candidates: list[Candidate] = []
+        kept: list[Part] = []
+        for part, full in zip(self.parts, completed(self.parts, language), strict=True):
+            degree, readings = phrase(part.words, language, vocabulary)
+            if kept and not readings:  # "older, but not too much": the degree is of what was before
+                self.candidates = [
+                    each._replace(degree=degree) if each.part == len(kept) - 1 else each
+                    for each in self.candidates
+                ]
+                continue
+            index = len(kept)
+            kept.append(part)
+            self.candidates += [Candidate(index, each, degree, ENOUGH) for each in readings]
+            if len(readings) == 1 and not readings[0].negated:
+                self.candidates += [
+                    Candidate(index, Reading(some, False), degree, CERTAIN, inner=True)
+                    for some in _inner(readings[0].text)
+                ]
+            if full:
+                degree, readings = phrase(full, language, vocabulary)
+                self.candidates += [
+                    Candidate(index, each, degree, LENT, lent=True) for each in readings
+                ]
+        self.parts = kept
+
+    def said(self) -> list[list[Candidate]]:
+        """The candidates of each part."""
+        return [
+            [each for each in self.candidates if each.part == index]
+            for index in range(len(self.parts))
+        ]
+
+
+def _inner(text: str) -> Iterator[str]:
+    """Fewer words of a phrase: any two, and one or three side by side."""
+    words = text.split()
+    if not 2 <= len(words) <= LONG:
+        return
+    everywhere = range(len(words))
+    runs = [tuple(range(start, start + 3)) for start in range(len(words) - 2)]
+    for places in [*combinations(everywhere, 1), *combinations(everywhere, 2), *runs]:
+        if len(places) < len(words):
+            yield " ".join(words[place] for place in places)
+
+
+class Meant(NamedTuple):
+    """A meaning found in a part; `degree`: 1…3."""
+
+    meaning: Meaning
+    degree: int
+    trust: float
+
+
+class FaceWishes(OneStepModel):
+    """Reads wishes in batches. It runs on the CPU wherever the other models are."""
+
+    def load(self, device: str) -> None:
+        self._anchors = Anchors(SentenceEncoder())
+
+    def predict(self, inputs: Sequence[WishInput]) -> Sequence[Wishes | BadInput]:
+        """What is wished in each input; one longer than MAX_LENGTH fails alone ("too-long")."""
+        began = time.perf_counter()
+        sentences = [
+            Sentence(asked.text[:MAX_LENGTH], self._anchors.vocabulary) for asked in inputs
+        ]
+        texts = list({said.reading.text: None for each in sentences for said in each.candidates})
+        trust = dict(zip(texts, self._anchors.trust(texts), strict=True))
+        found = [[self._meant(said, trust) for said in each.said()] for each in sentences]
+        seconds = time.perf_counter() - began
+        return [
+            BadInput("too-long", f"{len(asked.text)} characters")
+            if len(asked.text) > MAX_LENGTH
+            else _answer(sentence, meant, asked.offered, seconds)
+            for asked, sentence, meant in zip(inputs, sentences, found, strict=True)
+        ]
+
+    def _meant(self, said: Sequence[Candidate], trust: Mapping[str, Floats]) -> list[Meant]:
+        """What a part means, of all that it may say; none where nothing is believed.
+
+        OTHER or REFUSED stand alone. `trust`: of each candidate's text in each meaning.
+        """
+        taken: list[Meant] = []
+        lent: list[Meant] = []
+        own: list[Meant] = []
+        inner: dict[str, Meant] = {}
+        for each in sorted(said, key=lambda one: -trust[one.reading.text].max()):
+            text, negated, is_taken = each.reading
+            column = int(trust[text].argmax())
+            name, sign = self._anchors.meanings[column]
+            if is_taken and name in TAKEN:
+                sign = 1  # whoever names a thing to take it off may name it in any case
+            meaning = Meaning(name, -sign if negated else sign)
+            meant = Meant(meaning, each.degree, float(trust[text][column]))
+            if meant.trust < each.bar:
+                continue
+            if each.inner:
+                only_a_colour = meaning == REFUSED and COLOURS & set(text.split())
+                if meaning != OTHER and name not in SUBJECTS and not only_a_colour:
+                    inner.setdefault(name, meant)
+            elif is_taken and name in TAKEN:
+                taken.append(meant)
+            else:
+                (lent if each.lent else own).append(meant)
+        whole = _first(taken, lent, own)
+        if whole is None:
+            return list(inner.values())
+        if whole.meaning in (OTHER, REFUSED):
+            return [whole]
+        if REFUSED.name in inner:
+            return [inner[REFUSED.name]]
+        if not inner or whole.trust >= SURE:
+            inner[whole.meaning.name] = whole
+        return list(inner.values())
+
+
+def _first(taken: Sequence[Meant], lent: Sequence[Meant], own: Sequence[Meant]) -> Meant | None:
+    """Which of what a part may mean as a whole it does mean; each list has the likeliest first."""
+    if taken:
+        return taken[0]
+    if lent and (not own or own[0].meaning in (OTHER, REFUSED) or lent[0].trust >= own[0].trust):
+        return lent[0]
+    return own[0] if own else None
+
+
+def _answer(
+    sentence: Sentence, found: Sequence[Sequence[Meant]], offered: Collection[str], seconds: float
+) -> Wishes:
+    """The answer for one text; `found`: what each of its parts means."""
+    wishes: dict[str, Wish] = {}
+    unknown: list[str] = []
+    refused: list[str] = []
+    for index, (part, meant) in enumerate(zip(sentence.parts, found, strict=True)):
+        typed = sentence.text[part.start : part.end]
+        if any(each.meaning == REFUSED for each in meant):
+            refused.append(typed)
+            continue
+        leads_up = index + 1 < len(found) and sentence.parts[index + 1].joint == "with"
+        if any(each.meaning.name not in offered for each in meant) or not (
+            meant or (leads_up and found[index + 1])
+        ):
+            unknown.append(typed)
+        for (name, sign), degree, _ in meant:
+            before = wishes.get(name)
+            if name in offered and (before is None or sign * before.strength < degree):
+                wishes[name] = Wish(name, sign * degree, typed)
+    return Wishes(tuple(wishes.values()), tuple(unknown), tuple(refused), seconds)
