@@ -52,7 +52,7 @@ RIDGE = 0.05  # of the fit: how little the anchors are believed
 
 #: the trust from which on a meaning is believed, of …
 ENOUGH = 0.35  # a part as it stands
-LENT = 0.6  # a part with words that its neighbour lent
+LENT = 0.6  # a part with a noun that another lent
 CERTAIN = 0.8  # a few words within a part
 SURE = 0.6  # a part in which a few words mean something else for certain
 LONG = 10  # words; in a part that is longer no meanings are looked for within
@@ -206,9 +206,10 @@ class Sentence:
                     for some in _inner(readings[0].text)
                 ]
             if full:
-                degree, readings = phrase(full, language, vocabulary)
+                degree, readings = phrase(full.words, language, vocabulary)
+                bar = LENT if full.noun else ENOUGH
                 self.candidates += [
-                    Candidate(index, each, degree, LENT, lent=True) for each in readings
+                    Candidate(index, each, degree, bar, lent=True) for each in readings
                 ]
         self.parts = kept
 

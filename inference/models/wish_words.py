@@ -207,25 +207,32 @@ _DETERMINERS = frozenset(("the", "his", "her", "its", "their", "any", "onun"))
 _BEFORE_NOUNS = frozenset(("no", "without"))
 
 
-def completed(parts: Sequence[Part], language: Language) -> list[tuple[str, ...] | None]:
+class Completed(NamedTuple):
+    """A part's words with those it borrows. `noun`: that is the noun; else all but the noun."""
+
+    words: tuple[str, ...]
+    noun: bool
+
+
+def completed(parts: Sequence[Part], language: Language) -> list[Completed | None]:
     """What each part says with words of its neighbours, where it seems to save repeating them.
 
     - "longer | and darker hair": the noun is lent, by the nearest part that has one;
     - "close his eyes | and mouth", "gözlerini | ve ağzını kapat": the rest is lent, in English by
       the part before, in Turkish, where verbs stand last, by the part after.
     """
-    full: list[tuple[str, ...] | None] = [None] * len(parts)
+    full: list[Completed | None] = [None] * len(parts)
     # The lender comes first: what it has borrowed, it lends.
     for index in range(len(parts)) if language == "en" else reversed(range(len(parts))):
         lender = index - 1 if language == "en" else index + 1
-        rest = (full[lender] or parts[lender].words) if 0 <= lender < len(parts) else ()
+        rest = (full[lender] or parts[lender]).words if 0 <= lender < len(parts) else ()
         full[index] = _completed(parts, index, rest, language)
     return full
 
 
 def _completed(
     parts: Sequence[Part], index: int, rest: Sequence[str], language: Language
-) -> tuple[str, ...] | None:
+) -> Completed | None:
     """One part's words with those it borrows; `rest`: of the part that may lend all but a noun."""
     topic = _TOPICS[language].fullmatch
     own = parts[index].words
@@ -234,7 +241,7 @@ def _completed(
         for other in (*reversed(parts[:index]), *parts[index + 1 :]):
             if lent := [word for word in other.words if topic(word)]:
                 in_front = language == "tr" and other.start < parts[index].start
-                return (lent[0], *own) if in_front else (*own, lent[-1])
+                return Completed((lent[0], *own) if in_front else (*own, lent[-1]), noun=True)
         return None
     if len(nouns) > 1 or any(word not in _DETERMINERS for word in own if not topic(word)):
         return None
@@ -243,7 +250,7 @@ def _completed(
         return None
     if rest[0] in _BEFORE_NOUNS and parts[index].joint != "or":
         return None  # "no glasses, beard" are two wishes; "no glasses or beard" is one
-    return (*rest[: places[0]], nouns[0], *rest[places[0] + 1 :])
+    return Completed((*rest[: places[0]], nouns[0], *rest[places[0] + 1 :]), noun=False)
 
 
 # Degree and negation ------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class FaceInput:
     picture: bytes
     width: int
     height: int
-    confidence: float = 0.9
+    confidence: float = 0.8
     digest: str = ""
 
 

@@ -524,9 +524,9 @@ async def test_writers_cancelled_at_any_moment_leave_the_line_open(store: Store)
 
     for start in range(0, 100, 10):
         await asyncio.gather(*(impatient(start + index) for index in range(10)))
-    number = await asyncio.wait_for(store.begin(request_of(ADA)), 30)
+    number = await asyncio.wait_for(store.begin(request_of(BOB)), 30)
     await asyncio.wait_for(store.finish(number, "done", 1), 30)
-    assert (await store.export(ADA))["usage"][-1]["outcome"] == "done"
+    assert (await store.export(BOB))["usage"][-1]["outcome"] == "done"
     for index in range(100):
         uses = (await store.export(f"discord:{index}"))["usage"]
         assert {use["outcome"] for use in uses} <= {None, "cancelled"}

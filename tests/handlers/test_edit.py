@@ -90,4 +90,3 @@ async def test_a_photo_is_searched_for_first() -> None:
     assert before.style and after.style == before.style
     assert after.edits == (("age", 2.0),)
     assert "not the photo" in platform.read(reply)
-    assert all(button.call is None or button.call.command != "animate" for button in reply.buttons)

@@ -294,31 +294,30 @@ KIND: Mapping[str, tuple[str, int, int]] = {
     "anger": ("normal", 4, 13),
     "beard": ("normal", 4, 23),
     "red_hair": ("normal", 7, 23),
-    "grey_hair": ("difference", 7, 23),
+    "grey_hair": ("normal", 4, 23),
     "makeup": ("normal", 7, 23),
 }
 
 
-def samples(directories: list[Path]) -> tuple[Array, Array, Array, Array]:
+def samples(directories: list[Path]) -> tuple[Array, Array, Array, Array, Array]:
     """Labels (N, L) and styles (N, 512), both around the mean of their own directory.
 
-    And mean and deviation of what was measured in the first directory, (L,) each.
+    Then mean and deviation of what was measured in the first directory, (L,) each, and which
+    samples are of another one, (N,).
     """
+    measured = [(directory, *table(directory)) for directory in directories]
+    mean, deviation = np.nanmean(measured[0][2], 0), np.nanstd(measured[0][2], 0)
     labels, styles = [], []
-    mean = deviation = None
-    for directory in directories:
+    for directory, names, values in measured:
+        # Outliers are cut; what is missing, as the hair colour of a bald head, is the mean.
+        own = np.nan_to_num(((values - np.nanmean(values, 0)) / deviation).clip(-3, 3))
+        labels.append(own - own.mean(0))
         saved = np.load(directory / "styles.npz")
         place = {f"{seed}.jpg": index for index, seed in enumerate(saved["seeds"])}
-        names, values = table(directory)
-        if mean is None or deviation is None:
-            mean, deviation = np.nanmean(values, 0), np.nanstd(values, 0)
-        # Outliers are cut; what is missing, as the hair colour of a bald head, is the mean.
-        own = ((values - np.nanmean(values, 0)) / deviation).clip(-3, 3)
-        labels.append(np.nan_to_num(own) - np.nan_to_num(own).mean(0))
         found = saved["styles"][[place[name] for name in names]].astype(np.float64)
         styles.append(found - found.mean(0))
-    assert mean is not None and deviation is not None
-    return np.concatenate(labels), np.concatenate(styles), mean, deviation
+    leaning = np.arange(sum(map(len, styles))) >= len(styles[0])
+    return np.concatenate(labels), np.concatenate(styles), mean, deviation, leaning
 
 
 def table(directory: Path) -> tuple[list[str], Array]:
@@ -336,17 +335,26 @@ def held(name: str) -> list[str]:
     return [other for other in (*MEASURES, *NUISANCES) if other != name and other not in FREE[name]]
 
 
-def direction(name: str, styles: Array, labels: Array) -> Array:
-    """(512,): nearly one standard deviation more of `name`; of what is held, little."""
+def direction(name: str, styles: Array, labels: Array, leaning: Array) -> Array:
+    """(512,): about one standard deviation more of `name`; of what is held, little.
+
+    `leaning`: which samples are not of the first directory, (N,). They tell of glasses; what is
+    measured at the eyes may be wrong behind them.
+    """
     columns = [*MEASURES, *NUISANCES]
-    own, others = columns.index(name), [columns.index(each) for each in held(name)]
-    wanted = KIND[name][0]
-    return (normal if wanted == "normal" else difference)(styles, labels[:, [own, *others]])
+    chosen = [columns.index(each) for each in (name, *held(name))]
+    if KIND[name][0] == "difference":
+        return difference(styles, labels[:, chosen])
+    slopes = ridge(styles[~leaning], labels[~leaning])
+    for each in ("glasses", "sunglasses"):
+        index = columns.index(each)
+        slopes[:, index] = ridge(styles, labels[:, index])
+    return normal(slopes[:, chosen])
 
 
-def normal(styles: Array, labels: Array) -> Array:
-    """How the first label depends on the style, without what the others have in common with it."""
-    first, *rest = ridge(styles, labels).T
+def normal(slopes: Array) -> Array:
+    """The first of these slopes (512, L), without what it has in common with the others."""
+    first, *rest = slopes.T
     others = np.stack([each / np.linalg.norm(each) for each in rest])  # (L - 1, 512)
     # The others are estimates too, and many: projected out only softly.
     overlap = others @ others.T + SOFTNESS * np.eye(len(others))
@@ -391,23 +399,27 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=DIRECTIONS)
     asked = parser.parse_args()
     scales = json.loads(asked.scales.read_text()) if asked.scales else {}
-    labels, styles, mean, deviation = samples(asked.directories)
-    linear = dict(zip((*MEASURES, *NUISANCES), explained(styles, labels), strict=True))
+    labels, styles, mean, deviation, leaning = samples(asked.directories)
+    linear = explained(styles[~leaning], labels[~leaning])
     tensors, notes = {}, {}
     for index, name in enumerate(MEASURES):
         if name not in asked.only:
             continue
-        step = direction(name, styles, labels) * scales.get(name, 1.0)
+        step = direction(name, styles, labels, leaning) * scales.get(name, 1.0)
         tensors[f"{name}.direction"] = torch.from_numpy(step.astype(np.float32))
         tensors[f"{name}.layers"] = torch.from_numpy(mask(name))
         notes[name] = {
             "deviation": round(float(deviation[index]), 4),
             "mean": round(float(mean[index]), 4),
-            "explained_by_style": round(float(linear[name]), 3),
-            "samples": len(styles),
+            "explained_by_style": round(float(linear[index]), 3),
+            "kind": KIND[name][0],
         }
     asked.to.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, asked.to, {"format": "pt", "attributes": json.dumps(notes)})
+    save_file(
+        tensors,
+        asked.to,
+        {"format": "pt", "attributes": json.dumps(notes), "samples": str(len(styles))},
+    )
 
 
 if __name__ == "__main__":
