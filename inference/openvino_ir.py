@@ -54,9 +54,7 @@ class Graph:
         root = ElementTree.parse(xml).getroot()  # noqa: S314
         blob = binary.read_bytes()
         layers = {layer.get("id"): _node(layer, blob) for layer in root.iterfind("layers/layer")}
-        edges = sorted(
-            root.iterfind("edges/edge"), key=lambda edge: int(edge.get("to-port") or 0)
-        )
+        edges = sorted(root.iterfind("edges/edge"), key=lambda edge: int(edge.get("to-port") or 0))
         for edge in edges:
             source, target = layers[edge.get("from-layer")], layers[edge.get("to-layer")]
             target.inputs.append(source)

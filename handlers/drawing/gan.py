@@ -31,11 +31,10 @@ from handlers.drawing.spaces import (
     WIDTH,
 )
 from inference.tasks.gan import (
-    FAIR_SHARE,
+    GENERATOR_STEPS,
     HIGH,
     JUDGED,
     LOW,
-    MODES,
     GanInput,
     GanResult,
     GanState,
@@ -115,15 +114,16 @@ def _page(asked: GanInput, say: Words, height: int) -> Image.Image:
     draw = ImageDraw.Draw(page)
     bold = font(32, bold=True)
     draw.text((MARGIN, BASELINE), "GAN", font=bold, fill=INK, anchor="ls")
-    key = "gan-picture-setup-collapse" if asked.collapse else "gan-picture-setup"
-    setup = say(Message(key, data=say(_data_name(asked)), seed=str(asked.seed)))
+    data, seed = Message(f"gan-picture-{asked.data}"), str(asked.seed)
+    if asked.collapse:
+        setup = Message(
+            "gan-picture-setup-collapse", data=data, generator=GENERATOR_STEPS, seed=seed
+        )
+    else:
+        setup = Message("gan-picture-setup", data=data, seed=seed)
     left = MARGIN + bold.getlength("GAN") + 16
-    draw.text((left, BASELINE), setup, font=font(SMALL), fill=GREY, anchor="ls")
+    draw.text((left, BASELINE), say(setup), font=font(SMALL), fill=GREY, anchor="ls")
     return page
-
-
-def _data_name(asked: GanInput) -> Message:
-    return Message(f"gan-picture-{asked.data}")
 
 
 def _draw_state(frame: Image.Image, state: GanState, asked: GanInput, say: Words) -> None:
@@ -131,22 +131,28 @@ def _draw_state(frame: Image.Image, state: GanState, asked: GanInput, say: Words
     counter = say(Message("gan-picture-step", step=state.step, steps=asked.steps))
     place = (WIDTH - MARGIN, BASELINE)
     ImageDraw.Draw(frame).text(place, counter, font=font(SMALL), fill=INK, anchor="rs")
-    digits = asked.data == "digits"
-    covered = say(Message("gan-picture-covered", covered=state.covered, modes=MODES[asked.data]))
-    _draw_number(frame, TOP - 6, covered, say(Message(_named("covered", digits))))
-    good = say(Message("gan-picture-good", good=state.good))
-    _draw_number(frame, TOP + 98, good, say(Message(_named("good", digits))))
-    if digits:
-        _draw_digits(frame, state, say)
-        _draw_counts(frame, TOP + 210, state, say)
+    covered = Message("gan-picture-covered", covered=state.covered, modes=len(state.found))
+    good = Message("gan-picture-good", good=state.good)
+    points = state.surface is not None
+    _draw_number(
+        frame,
+        TOP - 6,
+        say(covered),
+        say(Message("gan-picture-covered-points" if points else "gan-picture-covered-digits")),
+    )
+    _draw_number(
+        frame,
+        TOP + 98,
+        say(good),
+        say(Message("gan-picture-good-points" if points else "gan-picture-good-digits")),
+    )
+    if state.surface is not None:
+        _draw_plane(frame, state, state.surface)
+        _draw_kinds(frame, TOP + 236, say)
     else:
-        _draw_plane(frame, state)
-        _draw_kinds(frame, TOP + 226, say)
+        _draw_digits(frame, state, say)
+        _draw_counts(frame, TOP + 206, state)
     _draw_scale(frame, TOP + STAGE - 62, say)
-
-
-def _named(number: str, digits: bool) -> str:
-    return f"gan-picture-{number}-{'digits' if digits else 'points'}"
 
 
 # --- beside the samples -------------------------------------------------------------------------
@@ -161,7 +167,7 @@ def _draw_number(frame: Image.Image, top: int, number: str, name: str) -> None:
 def _draw_kinds(frame: Image.Image, top: int, say: Words) -> None:
     """What the points are."""
     for row, (disc, key) in enumerate(
-        ((_disc(REAL, 3.5), "gan-picture-real"), (_disc(FORGED, 5), "gan-picture-generated"))
+        ((_disc(REAL, 3), "gan-picture-real"), (_disc(FORGED, 4), "gan-picture-generated"))
     ):
         y = top + 38 * row
         for x in (COLUMN + 8, COLUMN + 22, COLUMN + 36):
@@ -187,33 +193,29 @@ def _draw_scale(frame: Image.Image, top: int, say: Words) -> None:
         draw.text((x, top + 36), text, font=font(SMALL), fill=INK, anchor=anchor)
 
 
-def _draw_counts(frame: Image.Image, top: int, state: GanState, say: Words) -> None:
+def _draw_counts(frame: Image.Image, top: int, state: GanState) -> None:
     """How many good samples there are of each digit, beside what would be fair."""
     draw = ImageDraw.Draw(frame)
-    fair = JUDGED / len(state.found)
-    width = COLUMN_WIDTH - 26
-    for digit, found in enumerate(state.found.tolist()):
-        y = top + 19 * digit
-        draw.text((COLUMN, y + 8), str(digit), font=font(17), fill=INK, anchor="lm")
-        draw.rectangle((COLUMN + 20, y + 2, COLUMN + 20 + width, y + 14), fill=WHITE)
-        covered = found >= FAIR_SHARE * fair
-        # The full width is twice the fair share: one that is forged most may pass it.
-        length = min(1.0, found / (2 * fair)) * width
-        colour = GENERATOR if covered else blend(GREY, WHITE, 0.5)
+    left, width, row = COLUMN + 20, COLUMN_WIDTH - 20, 20
+    for digit, (found, covers) in enumerate(zip(state.found, state.covers, strict=True)):
+        y = top + row * digit
+        draw.text((COLUMN, y + 8), str(digit), font=font(18), fill=INK, anchor="lm")
+        draw.rectangle((left, y + 2, left + width - 1, y + 14), fill=WHITE)
+        # The full width is twice the fair share; what is forged more often ends there, too.
+        length = min(1.0, int(found) * len(state.found) / (2 * JUDGED)) * width
         if length >= 1:
-            draw.rectangle((COLUMN + 20, y + 2, COLUMN + 20 + length, y + 14), fill=colour)
-    middle = COLUMN + 20 + width / 2
-    draw.line((middle, top - 2, middle, top + 19 * len(state.found)), fill=GREY)
+            colour = GENERATOR if covers else blend(GREY, WHITE, 0.5)
+            draw.rectangle((left, y + 2, left + length - 1, y + 14), fill=colour)
+    draw.line((left + width / 2, top, left + width / 2, top + row * len(state.found)), fill=GREY)
 
 
 # --- the samples --------------------------------------------------------------------------------
 
 
-def _draw_plane(frame: Image.Image, state: GanState) -> None:
+def _draw_plane(frame: Image.Image, state: GanState, surface: Half) -> None:
     """The discriminator's surface, with real and generated points on it."""
-    if state.surface is not None:
-        frame.paste(_surface(state.surface), (MARGIN, TOP))
-    for points, disc in ((state.reals, _disc(REAL, 3)), (state.fakes, _disc(FORGED, 4.5))):
+    frame.paste(_surface(surface), (MARGIN, TOP))
+    for points, disc in ((state.reals, _disc(REAL, 3)), (state.fakes, _disc(FORGED, 4))):
         for x, y in _inside(points):
             frame.paste(disc, (x - disc.width // 2, y - disc.height // 2), disc)
     box = (MARGIN - 1, TOP - 1, MARGIN + STAGE, TOP + STAGE)
@@ -284,9 +286,7 @@ def _draw_digits(frame: Image.Image, state: GanState, say: Words) -> None:
     for column, digit in enumerate(state.reals[:ACROSS]):
         _draw_digit(frame, MARGIN + column * CELL, below + 32, digit, WHITE)
     text = say(Message("gan-picture-real-digits"))
-    ImageDraw.Draw(frame).text(
-        (MARGIN, below + 26), text, font=font(SMALL), fill=INK, anchor="ls"
-    )
+    ImageDraw.Draw(frame).text((MARGIN, below + 26), text, font=font(SMALL), fill=INK, anchor="ls")
 
 
 def _draw_digit(frame: Image.Image, left: int, top: int, digit: Half, shade: Colour) -> None:

@@ -8,10 +8,10 @@ compared with anchors, some hundred wordings of known meaning (`data/face_wishes
 
 The likeness of two wordings is, for the most part, the cosine of their sentence vectors; the rest
 is how many beginnings of words they share, rare ones counting for more: a Turkish stem takes so
-many endings that the encoder's pieces may miss it. How much each anchor's meaning counts is fitted by
-regularised least squares, with the likeness as kernel (Rifkin, Yeo & Poggio, "Regularized
-Least-Squares Classification", 2003). The meaning of the likest anchor alone is right as often, but
-wishes that mean nothing on offer are then taken for something four times as often.
+many endings that the encoder's pieces may miss it. How much each anchor's meaning counts is fitted
+by regularised least squares, with the likeness as kernel (Rifkin, Yeo & Poggio, "Regularized
+Least-Squares Classification", 2003). To take the meaning of the likest anchor instead is right a
+little less often, and takes wishes that mean nothing on offer for something four times as often.
 """
 
 from __future__ import annotations
@@ -61,11 +61,10 @@ LONG = 10  # words; in a part that is longer no meanings are looked for within
 TAKEN = frozenset(("glasses", "beard", "makeup", "smile"))
 #: what is named to say whose face it is: "the smiling woman" is to smile, not to be a woman
 SUBJECTS = frozenset(("femininity",))
-#: words that are about a skin only where the whole part is
+#: words that say nothing of their own within a part: "dark lipstick" is not about dark hair or skin
 COLOURS = frozenset(
-    "black white dark light lighter darker pale brown fair"
-    " siyah beyaz koyu açık kara renk rengi".split()
-)
+    ("black", "white", "dark", "light", "lighter", "darker", "pale", "brown", "fair", "red")
+) | frozenset(("siyah", "beyaz", "koyu", "açık", "kara", "kırmızı", "renk", "rengi"))
 
 Floats = NDArray[np.floating[Any]]
 
@@ -139,16 +138,16 @@ class Anchors:
         return bags
 
 
-def _listed(table: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, Language, Meaning]]:
+def _listed(table: Mapping[str, Any]) -> Iterator[tuple[str, Language, Meaning]]:
     """All anchors of the file: text, language, meaning."""
-    for name, signs in table["attributes"].items():
-        for way, languages in signs.items():
-            for language, texts in languages.items():
-                for text in texts:
-                    yield lower(text), language, Meaning(name, 1 if way == "more" else -1)
-    for meaning in (REFUSED, OTHER):
-        for language, texts in table[meaning.name].items():
-            for text in texts:
+    by_meaning = {REFUSED: table["refused"], OTHER: table["other"]}
+    for name, ways in table["attributes"].items():
+        by_meaning[Meaning(name, 1)] = ways.get("more", {})
+        by_meaning[Meaning(name, -1)] = ways.get("less", {})
+    languages: tuple[Language, ...] = ("en", "tr")
+    for meaning, texts in by_meaning.items():
+        for language in languages:
+            for text in texts.get(language, ()):
                 yield lower(text), language, meaning
 
 
@@ -183,22 +182,22 @@ class Sentence:
         self.text = unicodedata.normalize("NFC", text)
         typed = parts(lower(self.text))
         language = vocabulary.language([word for part in typed for word in part.words])
-        self.parts = [
+        meant = [
             part._replace(words=tuple(vocabulary.restored(word, language) for word in part.words))
             for part in typed
         ]
+        self.parts: list[Part] = []
         self.candidates: list[Candidate] = []
-        kept: list[Part] = []
-        for part, full in zip(self.parts, completed(self.parts, language), strict=True):
+        for part, full in zip(meant, completed(meant, language), strict=True):
             degree, readings = phrase(part.words, language, vocabulary)
-            if kept and not readings:  # "older, but not too much": the degree is of what was before
+            if self.parts and not readings:  # "older, but not too much": it is about the one before
                 self.candidates = [
-                    each._replace(degree=degree) if each.part == len(kept) - 1 else each
+                    each._replace(degree=degree) if each.part == len(self.parts) - 1 else each
                     for each in self.candidates
                 ]
                 continue
-            index = len(kept)
-            kept.append(part)
+            index = len(self.parts)
+            self.parts.append(part)
             self.candidates += [Candidate(index, each, degree, ENOUGH) for each in readings]
             if len(readings) == 1 and not readings[0].negated:
                 self.candidates += [
@@ -211,7 +210,6 @@ class Sentence:
                 self.candidates += [
                     Candidate(index, each, degree, bar, lent=True) for each in readings
                 ]
-        self.parts = kept
 
     def said(self) -> list[list[Candidate]]:
         """The candidates of each part."""
@@ -284,8 +282,11 @@ class FaceWishes(OneStepModel):
             if meant.trust < each.bar:
                 continue
             if each.inner:
-                only_a_colour = meaning == REFUSED and COLOURS & set(text.split())
-                if meaning != OTHER and name not in SUBJECTS and not only_a_colour:
+                if (
+                    meaning != OTHER
+                    and name not in SUBJECTS
+                    and not COLOURS.issuperset(text.split())
+                ):
                     inner.setdefault(name, meant)
             elif is_taken and name in TAKEN:
                 taken.append(meant)

@@ -42,10 +42,10 @@ from inference.tasks.gan import (
 )
 
 LEARNING_RATE = 2e-3
-BETAS = (0.0, 0.99)  # no momentum: the other player changes the landscape at every step
+BETAS = (0.5, 0.999)  # little momentum: the other player changes the landscape at every step
 PLAYS_A_TURN = 40  # steps of either player between two looks at the queue, some 60 ms
 FRAMES = 61
-POINTS_SHOWN, DIGITS_SHOWN = 300, 64
+POINTS_SHOWN, DIGITS_SHOWN = 300, 56
 
 # Double precision: the game multiplies rounding errors. A first weight that differs by 1e-15 moves
 # the points of the default run by no more than 1e-14, and by 1e-7 after a collapse; in single
@@ -264,6 +264,7 @@ class Training:
             verdicts=_half(on_fake[: len(shown), 0].sigmoid()),
             surface=None if self.asked.data == "digits" else _over_the_plane(self.D),
             found=torch.bincount(mode[mode >= 0], minlength=self.data.modes).numpy(),
+            spread=(_spread(fakes) / _spread(self._x)).item(),
         )
 
     def result(self) -> GanResult:
@@ -291,6 +292,11 @@ def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
+
+
+def _spread(samples: Tensor) -> Tensor:
+    """Root of the mean squared distance from the mean of samples (N, size)."""
+    return samples.var(dim=0, correction=0).sum().sqrt()
 
 
 def _over_the_plane(discriminator: nn.Module) -> Half:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from inference.tasks.face_detection import Face, FaceInput, Faces, Landmarks
 MIN_FACE = 20  # pixels; the smallest face that is looked for
 SHRINK = 0.709  # from one level of the pyramid to the next; √½ halves the pixels
 THRESHOLDS = (0.6, 0.7, 0.7)  # what P-Net, R-Net and O-Net must hold a window's probability for
+WINDOWS = 2000  # of P-Net's, at most as many a picture go on; a class of 35 has 1,000, a photo 500
 CROPS = 512  # how many crops go through R-Net or O-Net at once; bounds the memory
 
 # What a large picture is brought to before the cascade. P-Net's time goes with the pixels, while
@@ -44,7 +46,6 @@ MIN_SIDE = 256  # pixels; a smaller picture (its longer side) is enlarged, else 
 # In a picture without faces they may hide behind a mosaic's blocks; we squint, more and more: the
 # picture is reduced to so many pixels (its longer side) and enlarged again.
 SQUINTS = (96, 40, 16)
-
 
 Table = tuple[Tensor, Tensor, Tensor]  # boxes (n, 4), probabilities (n,), landmarks (n, 5, 2)
 
@@ -224,7 +225,7 @@ class Cascade(nn.Module):
             levels.append(level[level.unlike(0.5)])
             scale *= SHRINK
         found = _joined(levels)
-        return found[found.unlike(0.7)]
+        return found[found.unlike(0.7)[:WINDOWS]]
 
 
 def _resized(picture: Tensor, height: int, width: int) -> Tensor:
@@ -318,7 +319,8 @@ class Mtcnn(OneStepModel):
         self._cascade = cascade.eval().to(device).to(memory_format=torch.channels_last)
         self._device = device
         # The first pass allocates; nobody should wait for that.
-        self._find([Image.effect_noise((MIN_SIDE, MIN_SIDE), 100).convert("RGB")])
+        with _one_thread():
+            self._find([Image.effect_noise((MIN_SIDE, MIN_SIDE), 100).convert("RGB")])
 
     def predict(self, inputs: Sequence[FaceInput]) -> Sequence[Faces | PictureError]:
         """The faces of each picture; a damaged picture fails alone."""
@@ -331,13 +333,14 @@ class Mtcnn(OneStepModel):
                 results[index] = error
         began = time.perf_counter()
         found: dict[int, tuple[Face, ...]] = dict.fromkeys(pictures, ())
-        for pixels in (None, *SQUINTS):
-            left = [index for index in pictures if not found[index]]
-            if not left:
-                break
-            views = [_squinted(pictures[index], pixels) for index in left]
-            for index, view, table in zip(left, views, self._find(views), strict=True):
-                found[index] = _faces(table, view.size, inputs[index])
+        with _one_thread():
+            for pixels in (None, *SQUINTS):
+                left = [index for index in pictures if not found[index]]
+                if not left:
+                    break
+                views = [_squinted(pictures[index], pixels) for index in left]
+                for index, view, table in zip(left, views, self._find(views), strict=True):
+                    found[index] = _faces(table, view.size, inputs[index])
         seconds = time.perf_counter() - began
         for index, faces in found.items():
             results[index] = Faces(faces, seconds)
@@ -351,6 +354,21 @@ class Mtcnn(OneStepModel):
         ]
         tables: list[Table] = self._cascade(pixels)
         return tables
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on this thread only, for a while.
+
+    It is a thousand small steps; on a busy machine waiting for the other threads at each of them
+    takes ten times as long as the work.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)  # other models of this process want them
 
 
 def _prepared(wanted: FaceInput) -> Image.Image:

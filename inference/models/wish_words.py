@@ -36,7 +36,11 @@ def fold(word: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words and numbers of a text."""
-    return _WORD.findall(text)
+    return [match[0] for match in _WORD.finditer(text)]
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 def _close_vowel(stem: str) -> str:
@@ -59,6 +63,11 @@ class Vocabulary:
         self.english = frozenset(word for text in english for word in words_of(text)) | _ENGLISH
         self.turkish = frozenset(word for text in turkish for word in words_of(text)) | _TURKISH
         self._folded = {fold(word): word for word in sorted(self.turkish, reverse=True)}
+        self._roots = {
+            plain[:end]: right[:end]
+            for plain, right in reversed(self._folded.items())
+            for end in range(4, len(plain) + 1)
+        }
         self._knows = knows
 
     def language(self, words: Iterable[str]) -> Language:
@@ -94,9 +103,8 @@ class Vocabulary:
         More than half of the word, and four letters at least; else nothing.
         """
         for end in range(len(plain) - 1, max(3, len(plain) // 2), -1):
-            for known, right in self._folded.items():
-                if known.startswith(plain[:end]):
-                    return right[:end]
+            if right := self._roots.get(plain[:end]):
+                return right
         return ""
 
     def _mended(self, word: str, known: Collection[str]) -> str:
@@ -131,27 +139,27 @@ def _slips(word: str) -> Iterator[str]:
 
 
 #: words that tell the language, besides those of the anchors
-_ENGLISH = frozenset(
-    "the a an him her his he she it its they them their me my i you your this that please pls and or"
-    " with without no not don't dont make put give let look looks have has should can be is are in on"
-    " of to for from at so very much little bit more less too and but".split()
+_ENGLISH = _set(
+    "the a an him her his he she it its they them their me my i you your this that please pls and"
+    " or with without no not don't dont make put give let look looks have has should can be is are"
+    " in on of to for from at so very much little bit more less too but"
 )
-_TURKISH = frozenset(
-    "bir biraz birazcık çok daha az ve hem de da bu şu o onu ona onun lütfen gibi hali olsun yap ekle"
-    " değil yok kadar iyice hafif hafifçe aşırı istiyorum olabilir mi mı görünsün versin ver için ile"
-    " ama veya merhaba".split()
+_TURKISH = _set(
+    "bir biraz birazcık çok daha az ve hem de da bu şu o onu ona onun lütfen gibi hali olsun yap"
+    " ekle değil yok kadar iyice hafif hafifçe aşırı istiyorum olabilir mi mı görünsün versin ver"
+    " için ile ama veya merhaba"
 )
 
 #: words that say no more than that something is wished; anchors are encoded without them, too
-_EN_FILLERS = frozenset(
-    "please pls plz can could would you i we want wanna to see make makes let lets let's give should"
-    " be is are am it its it's him her his hers she he them they their this that these the a an person"
-    " with and some just put on add have has having get me my into as if".split()
+_EN_FILLERS = _set(
+    "please pls plz can could would you i we want wanna to see make makes let lets let's give"
+    " should be is are am it its it's him her his hers she he them they their this that these the"
+    " a an person with and some just put on add have has having get me my into as if"
 )
 #: in Turkish, most of that is said by endings
-_TR_FILLERS = frozenset(
-    "lütfen bi bana onu onun ona bunu şunu bu şu hadi haydi acaba artık mi mı misin mısın musun müsün"
-    " istiyorum isterim lazım sadece kişi kişiyi kişinin fotoğraftaki resimdeki".split()
+_TR_FILLERS = _set(
+    "lütfen bi bana onu onun ona bunu şunu bu şu hadi haydi acaba artık mi mı misin mısın musun"
+    " müsün istiyorum isterim lazım sadece kişi kişiyi kişinin fotoğraftaki resimdeki"
 )
 
 
@@ -159,7 +167,7 @@ _TR_FILLERS = frozenset(
 
 _MARKS = ",;.!?\n/&+()"
 _SPLIT = re.compile(
-    rf"[{_MARKS}]+|\b(?:and|but|then|also|plus|yet|while|or"
+    rf"[{_MARKS}]+|\b(?:and(?! white\b)|but|then|also|plus|yet|while|or"
     r"|ve|ama|fakat|ayrıca|ayrica|sonra|hem de|hem da|hem|veya|ya da)\b"
     r"|(?P<with>(?<=\w)\s+(?=(?:with|without)\b))"
 )
@@ -203,8 +211,8 @@ _TOPICS = {
         r"|boyn|ten[ig]|tenl|cil[dt]|deri|makyaj).*"
     ),
 }
-_DETERMINERS = frozenset(("the", "his", "her", "its", "their", "any", "onun"))
-_BEFORE_NOUNS = frozenset(("no", "without"))
+_DETERMINERS = _set("the his her its their any onun")
+_BEFORE_NOUNS = _set("no without")
 
 
 class Completed(NamedTuple):
@@ -315,7 +323,8 @@ def _joined(text: str) -> str:
 
 _EN_LITTLE = re.compile(
     r"\b(?:a (?:little|tiny) bit|a little(?! (?:kid|boy|girl|child))|(?:just )?a bit(?: of)?"
-    r"|not too(?: much)?|not (?:so|that) much|a touch(?: of)?|a tad|slightly|somewhat|subtly|barely|kind of|kinda)\b"
+    r"|a touch(?: of)?|a tad|slightly|somewhat|subtly|barely|kind of|kinda"
+    r"|(?:just )?not too(?: much)?|(?:just )?not (?:so|that) much)\b"
 )
 _EN_VERY = re.compile(
     r"\b(?:very(?: much)?|a lot(?: of)?|lots of|(?:so |as )?much|really|extremely|super|totally"
@@ -325,15 +334,17 @@ _EN_BIG = re.compile(r"\b(?:big|huge|wide|heavy|extra|jet)\b")
 _EN_NOT = re.compile(
     r"\b(?:(?:do|does|did|is|are|was|were|should|must|can|could|would|will|has|have)(?:n't|nt| not)"
     r"|cannot|no longer|no more|not|never|no|without|minus|less|fewer|stop|quit|remove|delete|erase"
-    r"|hide|lose|reduce|get(?:ting)? rid of|free of|take off|take away|wipe off|wipe away)\b"
+    r"|hide|lose|reduce|get(?:ting)? rid of|free of|take off|take away|wipe off|wipe away"
+    r"|gone|vanish|disappear|go away)\b"
     r"(?: (?:so|that|any|such|all)\b)?"
 )
+_EN_LACKS = re.compile(r"\bnot (\w+ )?enough\b")
 _EN_TOO = re.compile(r"\btoo (?:much |many )?(?=\w)")
 _EN_OFF = re.compile(r"\b(?:take|wipe)\b(.+)\b(?:off|away)\b")
 
 
 def _english(text: str) -> Phrase:
-    text, little = _EN_LITTLE.subn("", text)
+    text, little = _EN_LITTLE.subn("", _EN_LACKS.sub(r"\1", text))
     text, nots = _EN_NOT.subn("", text)
     text, complaints = _EN_TOO.subn("", text)  # "too old": younger is wished
     text, very = _EN_VERY.subn("", text)
@@ -348,7 +359,8 @@ def _english(text: str) -> Phrase:
 
 
 _TR_LITTLE = re.compile(
-    r"\b(?:(?:çok|fazla) değil|abartmadan|birazcık|biraz|azıcık|az|hafifçe|hafiften|hafif|bir parça|bir tık|bi tık|bir nebze)\b"
+    r"\b(?:(?:çok|fazla) değil|abartmadan|birazcık|biraz|azıcık|az|hafifçe|hafiften|hafif|bir parça"
+    r"|bir tık|bi tık|bir nebze)\b"
 )
 _TR_VERY = re.compile(
     r"\b(?:çok|fazla|iyice|aşırı|epeyce|epey|bayağı|oldukça|tamamen|son derece|ekstra|bolca|bol)\b"
@@ -362,7 +374,7 @@ _TR_NOT = re.compile(r"\b(?:değil|yok|istemiyorum|istemem|olmadan)\b")
 #: verbs that take away, if what they take is something that a face can do without
 _TR_AWAY = re.compile(
     r"\b(?:(?:kald[ıi]r|sil|çıkar|temizle|gider|kes|azalt|yok e[td])\w*"
-    r"|(?<=\w )(?:at|atsın|atılsın))$"
+    r"|yok olsun|kaybolsun|gitsin|kalksın|(?<=\w )(?:at|atsın|atılsın))$"
 )
 _NEGATIVE = re.compile(
     r"(?P<stem>.*[aeıioöuü].*?)m(?:[ae]s[ıi]n(?:l[ae]r)?|[ae]y[ıi]n|[ae]z|[ıiuü]yor|[ae]d[ae]n"
@@ -408,6 +420,6 @@ def _affirmed(word: str, vocabulary: Vocabulary) -> str:
 
 
 def _having(word: str) -> str:
-    """A word in -sız, "without", as its opposite in -lı (sakalsız → sakallı); any other as it is."""
+    """A word in -sız, "without", as its opposite in -lı: sakalsız → sakallı; others as they are."""
     found = _LACKING.fullmatch(word)
     return f"{found['stem']}l{found['vowel']}" if found else word

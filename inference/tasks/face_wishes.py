@@ -43,7 +43,7 @@ class WishInput:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`strength`: -3…3, never 0: ±1 "a little", ±2 plain, ±3 "very". `phrase`: the words it is from."""
+    """`strength`: ±1 "a little", ±2 plain, ±3 "very"; never 0. `phrase`: the words it is from."""
 
     attribute: str
     strength: int
@@ -56,7 +56,7 @@ class Wishes:
 
     `wishes`: at most one an attribute; where the text contradicts itself, its last word counts.
     `unknown`: phrases that mean nothing on offer. `refused`: phrases about skin colour or origin,
-    which are never granted. `seconds`: what the encoder took for its batch.
+    which are never granted. `seconds`: what it took to understand the batch.
     """
 
     wishes: tuple[Wish, ...]

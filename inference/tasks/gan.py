@@ -52,6 +52,8 @@ class GanState:
     - `surface`: its output before the sigmoid over the plane, (GRID, GRID), rows along y and
       columns along x, both rising; None for digits.
     - `found` (modes,): how many of JUDGED samples are good ones, by mode.
+    - `spread`: how far JUDGED fakes lie apart (root of the mean squared distance from their mean),
+      as a share of the same of as many real samples.
     """
 
     step: int
@@ -62,11 +64,18 @@ class GanState:
     verdicts: Half
     surface: Half | None
     found: npt.NDArray[np.int64]
+    spread: float
+
+    @property
+    def covers(self) -> npt.NDArray[np.bool_]:
+        """Which modes get at least FAIR_SHARE of their due, (modes,)."""
+        covers: npt.NDArray[np.bool_] = self.found >= FAIR_SHARE * JUDGED / len(self.found)
+        return covers
 
     @property
     def covered(self) -> int:
-        """How many modes get at least FAIR_SHARE of their due."""
-        return int((self.found >= FAIR_SHARE * JUDGED / len(self.found)).sum())
+        """How many modes do."""
+        return int(self.covers.sum())
 
     @property
     def good(self) -> float:
@@ -100,6 +109,20 @@ class GanResult:
     def later(self) -> tuple[GanState, ...]:
         """The frames of the second half, when what was to be learned could be."""
         return tuple(frame for frame in self.frames if 2 * frame.step >= self.asked.steps)
+
+    @property
+    def collapsed(self) -> bool:
+        """Mode collapse: in the second half few modes at any time, and the fakes close together.
+
+        Few is a quarter at most; close is half as far apart as the real samples, on average.
+        """
+        few = max(frame.covered for frame in self.later) <= len(self.frames[0].found) / 4
+        return few and float(np.mean([frame.spread for frame in self.later])) < 0.5
+
+    @property
+    def visited(self) -> int:
+        """How many modes were covered in some frame."""
+        return int(np.any([frame.covers for frame in self.frames], axis=0).sum())
 
 
 def _share_key(payload: GanInput) -> GanInput:

@@ -74,6 +74,11 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "person-{}": ("ordinary", "odd"),
     "xor-picture-{}": ("perceptron", "mlp", "h", "loss"),
     "xor-mlp-{}": ("learned", "one-unit", "plateau", "falling", "stuck"),
+    "gan-picture-{}": ("ring", "rings", "digits"),
+    "gan-said-{}": (
+        *(f"points-{ending}" for ending in ("covered", "gaps", "collapsed")),
+        *(f"digits-{ending}" for ending in ("covered", "gaps", "collapsed")),
+    ),
     "discord-menu-{}": ("detect",),
     "web-theme-{}": ("system", "light", "dark"),
 }

@@ -18,7 +18,7 @@
 
 `--write` adds these figures to the notes in the file of directions.
 
-`scales` is for fit.py: on few other faces, with DIR/after labelled in full, by what factor each
+`scales` is for fit.SCALES: on few other faces, with DIR/after labelled in full, by what factor each
 direction must be longer or shorter for its own label to move by one deviation. It prints JSON.
 """
 
