@@ -22,7 +22,7 @@ from inference.tasks.face_detection import Landmarks, Point
 
 OVERSAMPLING = 2  # a photo is brought to at most so many times the cut-out's size beforehand
 
-EYES, MOUTH, DOWN = 1.95, 1.755, 0.112
+EYES, MOUTH, DOWN = 1.95, 1.74, 0.119
 
 Array = NDArray[np.float64]
 

@@ -241,21 +241,23 @@ def _surface(logits: Half) -> Image.Image:
 
 def _shaded(probability: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     """Colours of a probability of "real"; any shape, three channels more."""
-    shades = _shades()
-    shaded: npt.NDArray[np.uint8] = shades[
-        np.rint(probability * (len(shades) - 1)).astype(np.intp).clip(0, len(shades) - 1)
-    ]
+    certainty = 2 * probability - 1
+    # By the root, so that little certainty shows: in a game between equals there is never much.
+    place = np.sign(certainty) * np.sqrt(np.abs(certainty))  # −1…1
+    shaded: npt.NDArray[np.uint8] = _shades()[np.rint(HALF * (place + 1)).astype(np.intp)]
     return shaded
+
+
+HALF = 10  # shades of each colour; few keep the film small
 
 
 @cache
 def _shades() -> npt.NDArray[np.uint8]:
-    """(21, 3): from surely forged over white to surely real. Few steps keep the film small."""
-    half = 10
+    """(2 · HALF + 1, 3): from surely forged over white to surely real."""
     return np.array(
         [
-            blend(WHITE, CLASS[step > half], 0.7 * abs(step - half) / half)
-            for step in range(2 * half + 1)
+            blend(WHITE, CLASS[step > HALF], 0.75 * abs(step - HALF) / HALF)
+            for step in range(2 * HALF + 1)
         ],
         dtype=np.uint8,
     )
@@ -325,7 +327,7 @@ class _Plot:
         draw = ImageDraw.Draw(page)
         right, bottom = self.left + PLOT_WIDTH, PLOT_TOP + PLOT_HEIGHT
         draw.rectangle((self.left - 1, PLOT_TOP - 1, right, bottom), fill=WHITE, outline=GREY)
-        place = (self.left, PLOT_TOP - 42)
+        place: tuple[float, float] = (self.left, PLOT_TOP - 42)
         draw.text(place, title, font=font(TITLE, bold=True), fill=INK, anchor="ls")
         for value in (0, 1):
             y = PLOT_TOP + self.at(0, value)[1]
@@ -338,11 +340,11 @@ class _Plot:
         axis = say(Message("gan-picture-axis"))
         place = (self.left + PLOT_WIDTH / 2, bottom + 8)
         draw.text(place, axis, font=font(SMALL, italic=True), fill=GREY, anchor="ma")
-        x, y = float(self.left), PLOT_TOP - 18
+        across, height = float(self.left), PLOT_TOP - 18
         for name, colour in zip(names, self.colours, strict=True):
-            draw.line((x, y, x + 24, y), fill=colour, width=5)
-            draw.text((x + 32, y + 7), name, font=font(SMALL), fill=INK, anchor="ls")
-            x += 32 + font(SMALL).getlength(name) + 24
+            draw.line((across, height, across + 24, height), fill=colour, width=5)
+            draw.text((across + 32, height + 7), name, font=font(SMALL), fill=INK, anchor="ls")
+            across += 32 + font(SMALL).getlength(name) + 24
 
     def draw(self, frame: Image.Image, number: int) -> None:
         """Both curves up to the frame of this number."""

@@ -53,8 +53,10 @@ RIDGE = 0.05  # of the fit: how little the anchors are believed
 #: the trust from which on a meaning is believed, of …
 ENOUGH = 0.35  # a part as it stands
 LENT = 0.6  # a part with a noun that another lent
-CERTAIN = 0.8  # a few words within a part
-SURE = 0.6  # a part in which a few words mean something else for certain
+LIKELY = 0.65  # a few words within a part that means nothing as a whole
+CERTAIN = 0.8  # a few words within a part that means something else
+REFUSAL = 0.9  # a few words about skin or origin, in any part
+SURE = 0.6  # a part in which a few words certainly mean something else
 LONG = 10  # words; in a part that is longer no meanings are looked for within
 
 #: what can be taken off, whatever the verb is likest to
@@ -201,7 +203,7 @@ class Sentence:
             self.candidates += [Candidate(index, each, degree, ENOUGH) for each in readings]
             if len(readings) == 1 and not readings[0].negated:
                 self.candidates += [
-                    Candidate(index, Reading(some, False), degree, CERTAIN, inner=True)
+                    Candidate(index, Reading(some, False), degree, LIKELY, inner=True)
                     for some in _inner(readings[0].text)
                 ]
             if full:
@@ -279,14 +281,11 @@ class FaceWishes(OneStepModel):
                 sign = 1  # whoever names a thing to take it off may name it in any case
             meaning = Meaning(name, -sign if negated else sign)
             meant = Meant(meaning, each.degree, float(trust[text][column]))
-            if meant.trust < each.bar:
+            if meant.trust < (REFUSAL if each.inner and meaning == REFUSED else each.bar):
                 continue
             if each.inner:
-                if (
-                    meaning != OTHER
-                    and name not in SUBJECTS
-                    and not COLOURS.issuperset(text.split())
-                ):
+                only_colours = COLOURS.issuperset(text.split())
+                if meaning != OTHER and name not in SUBJECTS and not only_colours:
                     inner.setdefault(name, meant)
             elif is_taken and name in TAKEN:
                 taken.append(meant)
@@ -297,6 +296,7 @@ class FaceWishes(OneStepModel):
             return list(inner.values())
         if whole.meaning in (OTHER, REFUSED):
             return [whole]
+        inner = {name: meant for name, meant in inner.items() if meant.trust >= CERTAIN}
         if REFUSED.name in inner:
             return [inner[REFUSED.name]]
         if not inner or whole.trust >= SURE:

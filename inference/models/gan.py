@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -163,8 +164,10 @@ def data(kind: str) -> Data:
 def mlp(sizes: Sequence[int], chance: torch.Generator) -> nn.Sequential:
     """Linear layers between these sizes, with ReLUs between them."""
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
-        linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=FLOAT)
+    for fan_in, fan_out in pairwise(sizes):
+        linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+            nn.Linear, fan_in, fan_out, dtype=FLOAT
+        )
         # As torch draws them, but from a source of our own: other models here use the common one.
         bound = 1 / math.sqrt(fan_in)
         for weights in linear.parameters():

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from safetensors.torch import load_file
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inference.openvino_ir import Graph, Node
@@ -102,8 +103,8 @@ class StyledConvolution(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:  # (N, C, H, W), (N, 512)
         x = self.convolution(self.modulation(x, w))
-        x = F.leaky_relu(x + self.noise + self.bias, SLOPE)
-        return x  # (N, out, H, W)
+        # (N, out, H, W)
+        return cast(Tensor, F.leaky_relu(x + self.noise + self.bias, SLOPE))
 
 
 class Block(nn.Module):
@@ -152,7 +153,7 @@ class Synthesis(nn.Module):
         self.first = StyledConvolution(self.CHANNELS[4], self.CHANNELS[4], 4, separable=False)
         self.blocks = nn.ModuleList(
             Block(self.CHANNELS[before], self.CHANNELS[size], size)
-            for before, size in zip(sizes, sizes[1:], strict=False)
+            for before, size in pairwise(sizes)
         )
         self.head = Modulation(self.CHANNELS[512])
         self.to_bands = nn.Conv2d(self.CHANNELS[512], 12, 1)

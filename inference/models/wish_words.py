@@ -84,34 +84,36 @@ class Vocabulary:
     def restored(self, word: str, language: Language) -> str:
         """The word with the Turkish letters that it was typed without, and one slip mended."""
         if language == "en":
-            return self._mended(word, self.english)
+            return self._mended(word, self.english, _slips(word))
         if word in self.turkish:
             return word
         plain = fold(word)
+        root = self._root(plain)
         if plain not in self._folded:
-            plain = self._mended(plain, self._folded)
+            # With a known root, what looks like a slip may be another ending: gözlerine, gözlerini.
+            slips = _repeats_and_swaps(plain) if root else _slips(plain)
+            plain = self._mended(plain, self._folded, slips)
         if plain in self._folded:
             return self._folded[plain]
-        if plain != word:
+        if fold(word) != word:
             return word  # whoever has typed one Turkish letter has typed them all
-        root = self._root(word)
         return root + _harmonised(root, word[len(root) :])
 
     def _root(self, plain: str) -> str:
         """The beginning that the word shares with a Turkish word of the vocabulary, as that has it.
 
-        More than half of the word, and four letters at least; else nothing.
+        More than half of the word and four letters at least, or a word of three; else nothing.
         """
         for end in range(len(plain) - 1, max(3, len(plain) // 2), -1):
             if right := self._roots.get(plain[:end]):
                 return right
-        return ""
+        return self._folded.get(plain[:3], "") if len(plain) > 4 else ""
 
-    def _mended(self, word: str, known: Collection[str]) -> str:
+    def _mended(self, word: str, known: Collection[str], slips: Iterable[str]) -> str:
         if not 5 <= len(word) <= 20 or word in known or self._knows(word):
             return word
-        slips = [slip for slip in _slips(word) if slip in known]
-        return slips[0] if len(set(slips)) == 1 else word
+        meant = {slip for slip in slips if slip in known}
+        return meant.pop() if len(meant) == 1 else word
 
 
 def _harmonised(root: str, suffix: str) -> str:
@@ -136,6 +138,14 @@ def _slips(word: str) -> Iterator[str]:
             yield head + tail[1] + tail[0] + tail[2:]
         if tail and len(word) > 6:
             yield from (head + letter + tail[1:] for letter in _LETTERS)
+
+
+def _repeats_and_swaps(word: str) -> Iterator[str]:
+    """What may have been meant where a letter came twice, or two changed places."""
+    for place in range(1, len(word)):
+        if word[place - 1] == word[place]:
+            yield word[:place] + word[place + 1 :]
+        yield word[: place - 1] + word[place] + word[place - 1] + word[place + 1 :]
 
 
 #: words that tell the language, besides those of the anchors
@@ -340,7 +350,10 @@ _EN_NOT = re.compile(
 )
 _EN_LACKS = re.compile(r"\bnot (\w+ )?enough\b")
 _EN_TOO = re.compile(r"\btoo (?:much |many )?(?=\w)")
-_EN_OFF = re.compile(r"\b(?:take|wipe)\b(.+)\b(?:off|away)\b")
+_EN_OFF = re.compile(
+    r"\b(?:take|wipe|wash|scrub|clean|rub|pull|rip|peel|throw|get|have)\b"
+    r"(?: (?P<before>\w.*) (?:off|away)\b| (?:off|away) (?P<after>\w.*))"
+)
 
 
 def _english(text: str) -> Phrase:
@@ -352,7 +365,8 @@ def _english(text: str) -> Phrase:
     negated = (nots + complaints) % 2 == 1
     readings = [Reading(text, negated)]
     if taken := _EN_OFF.search(text):  # "take ten years off" is no negation: both are tried
-        readings.append(Reading(taken[1], not negated, taken=True))
+        thing = taken["before"] or taken["after"]
+        readings.append(Reading(thing, not negated, taken=True))
     return _phrase(
         degree, [each._replace(text=_content(each.text, _EN_FILLERS)) for each in readings]
     )
@@ -365,9 +379,21 @@ _TR_LITTLE = re.compile(
 _TR_VERY = re.compile(
     r"\b(?:çok|fazla|iyice|aşırı|epeyce|epey|bayağı|oldukça|tamamen|son derece|ekstra|bolca|bol)\b"
 )
-_TR_BIG = re.compile(
-    r"\b(?:kocaman|koca|simsiyah|kapkara|kıpkızıl|kıpkırmızı|sapsarı|bembeyaz|upuzun|kısacık)\b"
-)
+#: words that hold their "very" themselves
+_TR_INTENSE = {
+    "simsiyah": "siyah",
+    "kapkara": "kara",
+    "kıpkızıl": "kızıl",
+    "kıpkırmızı": "kırmızı",
+    "sapsarı": "sarı",
+    "bembeyaz": "beyaz",
+    "apak": "ak",
+    "upuzun": "uzun",
+    "kısacık": "kısa",
+    "gencecik": "genç",
+    "kocaman": "",
+    "koca": "",
+}
 _TR_MORE = re.compile(r"\bdaha (?:çok|fazla)\b")
 _TR_LESS = re.compile(r"\bdaha az\b")
 _TR_NOT = re.compile(r"\b(?:değil|yok|istemiyorum|istemem|olmadan)\b")
@@ -384,16 +410,21 @@ _LACKING = re.compile(r"(?P<stem>.{3,})s(?P<vowel>[ıiuü])z")
 
 
 def _turkish(words: Sequence[str], vocabulary: Vocabulary) -> Phrase:
+    if "değil" in words[1:-1]:  # "kadın değil erkek olsun": what comes after is wished
+        words = words[words.index("değil") + 1 :]
     affirmed = [_affirmed(word, vocabulary) for word in words]
     nots = sum(word != was for word, was in zip(affirmed, words, strict=True))
-    text = " ".join(affirmed)
+    intense = [_TR_INTENSE.get(word) for word in affirmed]
+    text = " ".join(
+        word if plain is None else plain for word, plain in zip(affirmed, intense, strict=True)
+    )
     if not _TR_AWAY.search(text):  # in "yok et", yok is part of the verb
         text, more = _TR_NOT.subn("", text)
         nots += more
     text, less = _TR_LESS.subn("", text)
     text, little = _TR_LITTLE.subn("", _TR_MORE.sub("daha", text))
     text, very = _TR_VERY.subn("", text)
-    degree = 1 if little else 3 if very or _TR_BIG.search(text) else 2
+    degree = 1 if little else 3 if very or any(each is not None for each in intense) else 2
     negated = (nots + less) % 2 == 1
     text = _joined(text)
     readings = [Reading(text, negated)]

@@ -1,4 +1,4 @@
-"""A picture of a face goes in; faces of the generator that look like it when made small come out."""
+"""Face search: a small picture goes in, faces that look like it when made small come out."""
 
 from __future__ import annotations
 

@@ -205,7 +205,9 @@ def test_a_cancelled_job_is_not_painted(faces: Faces) -> None:
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_every_attribute_on_offer_changes_the_face(faces: Faces, attribute: str) -> None:
-    edited = run(faces.start({1: FacesInput((Face(1), Face(1, edits=((attribute, 2.0),))), 256)}))[1]
+    edited = run(faces.start({1: FacesInput((Face(1), Face(1, edits=((attribute, 2.0),))), 256)}))[
+        1
+    ]
     before, after = edited.pixels.astype(int)  # type: ignore[attr-defined]
     assert np.abs(before - after).mean() > 0.5
 

@@ -5,8 +5,8 @@
     node training/faces/label.mjs NPM DIR/after 0 faceres,parse
     uv run python -m training.faces.judge report DIR [--write]
 
-`paint` draws every face as it is (DIR/before) and with `--strength` more and less of every attribute
-(DIR/after). `report` prints JSON:
+`paint` draws every face as it is (DIR/before), and with `--strength` more and less of every
+attribute (DIR/after), with the fast network and the readout of 256 pixels. `report` prints JSON:
 
 - `share`: of the faces, how many the judge sees move as asked (VERDICTS: for each attribute another
   model or another measure than that of fit.MEASURES; see the model card);
@@ -107,7 +107,7 @@ def _cheeks(face: Seen) -> Array:
     """Mean L, a, b of both cheeks."""
     points = face.landmarks
     places = ((points[2] + points[31]) / 2, (points[14] + points[35]) / 2)
-    return np.concatenate([disc(face, place, 5) for place in places]).mean(0)
+    return np.asarray(np.concatenate([disc(face, place, 5) for place in places]).mean(0))
 
 
 def _stubble(face: Seen) -> float:
@@ -152,7 +152,7 @@ VERDICTS: Mapping[str, Callable[[Seen], float]] = {
     "anger": lambda face: face.api["expressions"][3],
     "beard": _stubble,
     "red_hair": lambda face: float(_top(face)[1]),
-    "grey_hair": lambda face: float(_top(face)[0] - 2 * np.hypot(*_top(face)[1:])),
+    "grey_hair": lambda face: float(_top(face)[0] - np.hypot(*_top(face)[1:])),
     "makeup": _lips,
 }
 

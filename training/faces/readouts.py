@@ -7,8 +7,8 @@ one. So each readout is the least-squares solution, over all pixels of `--faces`
     features of a pixel (C) · pixel (C × 3) + style (512) · tone (512 × 3) + bias
         ≈  RGB of the whole face, averaged to that size
 
-(with a ridge on the tone: there are fewer faces than pixels) and is judged on `--held-out` other faces: R² over all their pixels, and the mean absolute error in
-256ths of the range.
+(with a ridge on the tone: there are fewer faces than pixels) and is judged on `--held-out` other
+faces: R² over all their pixels, and the mean absolute error in 256ths of the range.
 
     uv run python -m training.faces.readouts
 

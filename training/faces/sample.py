@@ -54,7 +54,7 @@ class Renderer:
         network = _Shrunk(generator)
         self._paint: Callable[[Tensor], Any] = network
         try:
-            import openvino
+            import openvino  # type: ignore[import-untyped,import-not-found,unused-ignore]
         except ImportError:
             return
         example = torch.zeros(1, LAYERS, STYLE)
@@ -68,7 +68,8 @@ class Renderer:
         """(LAYERS, 512), or (512,) for all layers, to RGB (PIXELS, PIXELS, 3)."""
         styles = style.expand(1, LAYERS, STYLE) if style.dim() == 1 else style[None]
         face = np.asarray(self._paint(styles.contiguous()))[0].transpose(1, 2, 0)
-        return np.rint((face.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+        pixels: npt.NDArray[np.uint8] = np.rint((face.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+        return pixels
 
 
 def save(face: npt.NDArray[np.uint8], path: Path) -> None:
