@@ -104,7 +104,7 @@ class StyledConvolution(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:  # (N, C, H, W), (N, 512)
         x = self.convolution(self.modulation(x, w))
         # (N, out, H, W)
-        return cast(Tensor, F.leaky_relu(x + self.noise + self.bias, SLOPE))
+        return F.leaky_relu(x + self.noise + self.bias, SLOPE)
 
 
 class Block(nn.Module):
