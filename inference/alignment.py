@@ -4,7 +4,7 @@ Karras, Laine & Aila, "A Style-Based Generator Architecture for Generative Adver
 CVPR 2019, arXiv:1812.04948, appendix A. The steps are those of `recreate_aligned_images` in their
 ffhq-dataset, which made the pictures that the generator learnt from: a face that lies otherwise in
 its square is a face that the generator has never seen. They had 68 points from dlib; here MTCNN's
-five do, with constants of their own (see `frame_of`).
+five do, with constants of their own.
 
 No torch here: the studio and the workers use it alike.
 """
@@ -22,6 +22,11 @@ from inference.tasks.face_detection import Landmarks, Point
 
 OVERSAMPLING = 2  # a photo is brought to at most so many times the cut-out's size beforehand
 
+# Half the square's side in distances from eye to eye and from eyes to mouth, and how far its middle
+# lies on the way from eyes to mouth. FFHQ's are 2, 1.8 and 0.1, for dlib's points; MTCNN's lie a
+# little otherwise. Fitted on 170 faces of the generator, which come framed; on 170 others the side
+# is 100.4 ± 1.6 % of the whole, the middle 0.3 % off, the angle 0 ± 0.6°. (FFHQ's constants there:
+# 103.1 ± 1.7 %, 0.6 % off; with dlib's points 100.2 ± 1.4 %, 0.3 % off, on 200.)
 EYES, MOUTH, DOWN = 1.95, 1.74, 0.119
 
 Array = NDArray[np.float64]

@@ -53,7 +53,7 @@ class SentenceEncoder:
 
     def knows(self, word: str) -> bool:
         """Whether a word is in the vocabulary as a whole; others are read in pieces."""
-        pieces = self._tokenizer.encode(word, add_bos=False, add_eos=False)
-        return len(pieces) == 1 and pieces != self._tokenizer.encode(
-            "\ue000", add_bos=False, add_eos=False
+        pieces, none = (
+            self._tokenizer.encode(text, add_bos=False, add_eos=False) for text in (word, "")
         )
+        return len(pieces) == 1 and pieces != none

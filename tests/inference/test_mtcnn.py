@@ -159,6 +159,24 @@ def test_faces_and_their_points(model: Mtcnn, assets: Path) -> None:
 
 
 @pytest.mark.weights
+def test_looking_again_sees_the_same_in_a_mirror(model: Mtcnn, portrait: Image.Image) -> None:
+    """The first look does not: there a mirror moves points by up to a twentieth of the face."""
+    pixels = torch.from_numpy(np.array(portrait)).permute(2, 0, 1).float()
+    ((boxes, _, first),) = model._cascade([pixels])
+    again = model._cascade.look_again(pixels, boxes.round())
+    mirrored = boxes.round()[:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1])
+    mirrored += torch.tensor([256, 0, 256, 0])
+    seen = model._cascade.look_again(pixels.flip(2), mirrored)[0].numpy()
+    back = seen[[1, 0, 2, 4, 3]] * (-1, 1) + np.array([256, 0])
+    width = float(boxes[0, 2] - boxes[0, 0])
+    assert back == pytest.approx(again[0].numpy(), abs=0.01 * width)
+    assert again[0].numpy() == pytest.approx(first[0].numpy(), abs=0.06 * width)
+    assert model._cascade.look_again(pixels, boxes[:0]).shape == (0, 5, 2)
+    outside = torch.tensor([[-90.0, -80, -20, -10], [300, 300, 400, 400], [40, 40, 40, 40]])
+    assert model._cascade.look_again(pixels, outside).isfinite().all()
+
+
+@pytest.mark.weights
 def test_unlikely_faces_are_dropped(model: Mtcnn, zidane: Image.Image) -> None:
     certain, usual, daring = (found_in(model, asking(zidane, confidence=c)) for c in (1, 0.9, 0.7))
     assert len(certain) < len(usual) == 2 <= len(daring)
