@@ -294,18 +294,23 @@ async def test_an_equal_button_of_the_same_person_and_chat_keeps_its_token(store
 
 async def test_the_buttons_of_a_reply_are_one_transaction(store: Store) -> None:
     await store.begin(request_of(ADA))
-    commits: list[Any] = []
-    event.listen(store._engine, "commit", commits.append)
+    transactions: list[Any] = []
+
+    @event.listens_for(store._engine, "before_cursor_execute")
+    def note(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if "INTO buttons" in statement:
+            transactions.append(connection.get_transaction())
+
     calls = [Call("xor", {"n": number % 5}) for number in range(9)]
     tokens = await store.save_buttons(calls, ADA, ROOM)
-    assert len(commits) == 1
+    assert len(transactions) == 9
+    assert len(set(transactions)) == 1
     assert tokens[5:] == tokens[:4], "equal ones are one"
     assert len(set(tokens)) == 5
     found = [await store.button(token) for token in tokens]
     assert [button.call for button in found if button] == calls
-    commits.clear()
     assert await store.save_buttons([], ADA, ROOM) == []
-    assert commits == []
+    assert len(transactions) == 9
 
 
 async def test_buttons_that_cannot_be_stored_spoil_nothing_else(
