@@ -148,10 +148,11 @@ def test_faces_and_their_points(model: Mtcnn, assets: Path) -> None:
     large, small = found_in(model, FaceInput((assets / "zidane.jpg").read_bytes(), 1280, 720))
     assert large.area > small.area
     for face, (box, score, points) in zip((large, small), REFERENCE["zidane.jpg"], strict=False):
-        # The photo was reduced first, to two thirds.
-        assert face.box == pytest.approx(box, abs=12)
+        # The photo was reduced first, to two thirds, and its faces were looked at again.
+        width = box[2] - box[0]
+        assert face.box == pytest.approx(box, abs=0.1 * width)
         assert face.confidence == pytest.approx(score, abs=0.02)
-        assert points_of(face) == pytest.approx(np.array(points), abs=8)
+        assert points_of(face) == pytest.approx(np.array(points), abs=0.12 * width)
     marks = large.landmarks
     assert marks.left_eye[0] < marks.nose[0] < marks.right_eye[0]
     assert marks.mouth_left[0] < marks.mouth_right[0]
