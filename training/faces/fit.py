@@ -247,6 +247,25 @@ MEASURES: Mapping[str, Callable[[Seen], float]] = {
     "grey_hair": lambda face: float(_hair(face)[0] - _chroma(_hair(face))),
     "makeup": lambda face: float((_colour(face, UPPER_LIP, LOWER_LIP) - _colour(face, SKIN))[1]),
 }
+#: attribute → who measured it for the fit, and who judges the result (judge.VERDICTS)
+LABELLERS: Mapping[str, tuple[str, str]] = {
+    "smile": ("face-api.js expressions", "emotion network"),
+    "age": ("faceres", "face-api.js age"),
+    "femininity": ("faceres", "face-api.js gender"),
+    "hair_lightness": ("BiSeNetV2, colour", "colour above the 68 landmarks"),
+    "hair_length": ("BiSeNetV2", "MediaPipe selfie, silhouette"),
+    "glasses": ("BiSeNetV2", "edges at the 68 landmarks"),
+    "eyes_open": ("facemesh", "68 landmarks"),
+    "mouth_open": ("facemesh", "68 landmarks"),
+    "turn": ("facemesh", "68 landmarks"),
+    "nod": ("facemesh", "68 landmarks"),
+    "surprise": ("facemesh and face-api.js expressions", "emotion network"),
+    "anger": ("facemesh and emotion network", "face-api.js expressions"),
+    "beard": ("colour at facemesh", "colour at the 68 landmarks"),
+    "red_hair": ("BiSeNetV2, colour", "colour above the 68 landmarks"),
+    "grey_hair": ("BiSeNetV2, colour", "colour above the 68 landmarks"),
+    "makeup": ("BiSeNetV2, colour", "colour at the 68 landmarks"),
+}
 #: never a target, but left alone by every direction
 NUISANCES: Mapping[str, Callable[[Seen], float]] = {
     "skin_lightness": lambda face: _colour(face, SKIN, NOSE)[0],
@@ -337,7 +356,7 @@ LONGEST: Mapping[str, float] = {
     "makeup": 1.7,
 }
 LONGEST_OTHERWISE = 2.2
-#: strengths between which faces stay whole, seen on fifteen faces; the others do from -3 to 3
+#: strengths between which faces stay whole, seen on ten faces; the others do from -3 to 3
 SAFE: Mapping[str, tuple[float, float]] = {
     "femininity": (-3, 2),
     "hair_length": (-3, 2),
@@ -518,6 +537,8 @@ def main() -> None:
             "mean": round(float(mean[index]), 4),
             "explained_by_style": round(float(linear[index]), 3),
             "kind": KIND[name][0],
+            "labeller": LABELLERS[name][0],
+            "judge": LABELLERS[name][1],
             "safe": SAFE.get(name, (-3, 3)),
         }
     asked.to.parent.mkdir(parents=True, exist_ok=True)

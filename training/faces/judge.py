@@ -13,6 +13,8 @@ attribute (DIR/after), with the fast network and the readout of 256 pixels. `rep
 - `moved`: by how much, in standard deviations of the judge's values among unedited faces;
 - `identity`: the distance of the face descriptors of face-api.js before and after; under 0.6 it
   takes two pictures for one person, `strangers` is the mean between different faces;
+- `skin`: how far the mean colour of the skin moves, in L, a, b (about 2 is just visible), and
+  `skin_lightness`: by how much of it the skin gets lighter for more of the attribute;
 - `background`: the mean absolute difference, of 255, where the parser saw neither face nor hair;
 - `crosstalk`: what else moves, in deviations for one unit of strength.
 
@@ -40,7 +42,7 @@ from torch import Tensor
 
 from inference.models.stylegan import LAYERS, Generator
 from training.faces import files
-from training.faces.fit import MEASURES, PIXELS, Array, Seen, disc, feels, gap, seen
+from training.faces.fit import MEASURES, NOSE, PIXELS, SKIN, Array, Seen, disc, feels, gap, seen
 from training.faces.sample import DIRECTIONS, TRUNCATION, save
 
 NEITHER_FACE_NOR_HAIR = (0, 16)  # background and clothes, to the parser
@@ -209,13 +211,15 @@ def report(directory: Path, strength: float) -> dict[str, Any]:
             continue
         moved = (_verdicts(face) - values[seed]) / deviation * int(sign)
         noted = found.setdefault(
-            name, {"+": [], "-": [], "moved": [], "identity": [], "background": []}
+            name, {"+": [], "-": [], "moved": [], "identity": [], "background": [], "skin": []}
         )
         noted["+" if int(sign) > 0 else "-"].append(moved[list(VERDICTS).index(name)] > 0)
         noted["moved"].append(moved)
         noted["identity"].append(np.linalg.norm(_descriptor(face) - _descriptor(before[seed])))
         parse = before[seed].parse
         assert parse is not None
+        skin = np.isin(parse, (SKIN, NOSE))
+        noted["skin"].append((face.lab - before[seed].lab)[skin].mean(0) * int(sign))
         off = np.abs(face.rgb.astype(int) - before[seed].rgb)
         around = np.isin(parse, NEITHER_FACE_NOR_HAIR)
         noted["background"].append(off[around].mean() if around.any() else np.nan)
@@ -229,6 +233,8 @@ def report(directory: Path, strength: float) -> dict[str, Any]:
             "moved": round(float(np.mean(noted["moved"], 0)[list(VERDICTS).index(name)]), 2),
             "identity": round(float(np.mean(noted["identity"])), 3),
             "background": round(float(np.nanmean(noted["background"])), 1),
+            "skin": round(float(np.linalg.norm(noted["skin"], axis=1).mean()), 1),
+            "skin_lightness": round(float(np.mean(noted["skin"], 0)[0]), 1),
             "crosstalk": {
                 other: round(float(value / strength), 2)
                 for other, value in zip(VERDICTS, np.mean(noted["moved"], 0), strict=True)
