@@ -7,8 +7,8 @@
 //
 // reads DIR/*.jpg (256 × 256, aligned as FFHQ is, so that fixed crops do for a detector) and appends
 // to DIR/labels.jsonl; a picture that stands there already is left alone. It waits for more pictures
-// until there are FOLLOW. SKIP names what is not needed, as `descriptor,parse,faceres`. Two families of models, so that one can judge what was fitted with
-// the other:
+// until there are FOLLOW. SKIP names what is not needed, as `descriptor,parse,faceres,person`.
+// Two families of models, so that one can judge what was fitted with the other:
 //
 //   human:  faceres (HSE-FaceRes, Savchenko 2019: age, gender), emotion (Arriaga et al. 2017),
 //           facemesh (MediaPipe, Kartynnik et al. 2019: 468 points in space),
@@ -113,7 +113,9 @@ function look(picture) {
       // neutral happy sad angry fearful disgusted surprised, before the softmax
       expressions: rounded(api.expressions.runNet(input(CROPS.tight, 112)).dataSync(), 4),
       landmarks: rounded(points, 5), // (68, 2), shares of the crop
-      descriptor: wanted('descriptor') && rounded(api.recognition.forwardInput(input(CROPS.chip, 150)).dataSync(), 5),
+      descriptor:
+        wanted('descriptor') &&
+        rounded(api.recognition.forwardInput(input(CROPS.chip, 150)).dataSync(), 5),
     },
     parse: parse && packed(parse), // (256, 256)
   };
