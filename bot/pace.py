@@ -13,7 +13,7 @@ edit is therefore sent within a `Turn`, whichever answer it belongs to:
 
 Each budget is a leaky bucket in its virtual-scheduling form (GCRA): `paid_until` is when all that
 was sent will have been paid off; `burst` sends may run ahead of it. A chat may have a `Cap` beside
-it, over a longer time.
+it, over a longer time; the budget of all may have a `Window`, which a busy machine cannot break.
 """
 
 from __future__ import annotations
@@ -46,6 +46,18 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """At most `most` sends arrive in any `seconds`, however unevenly they leave here.
+
+    When a send arrived is not known, but it was before its answer came. So each counts from when it
+    is allowed until `seconds` after its answer, or after `LONG_ON_THE_WAY` where none has come.
+    """
+
+    most: int
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """One send every `interval` seconds, `burst` of them at once.
 
@@ -64,6 +76,8 @@ PATIENCE = (0.0, 10.0, 20.0)  # seconds by which others may go ahead there, by u
 # what can be skipped keeps a distance from the limit.
 COSTS = (1.0, 1.25, 1.5)
 LULL = 1.0  # seconds in which nothing is sent at all after a platform's protest in a crowd
+LONG_ON_THE_WAY = 3.0  # seconds after which a send without an answer is taken to have arrived
+MAKE_UP = 0.5  # seconds of sends that may go at once to make up for a delay, within a window
 
 
 class Timer(Protocol):
@@ -80,8 +94,9 @@ class Turn:
     def __init__(self, lane: Lane, urgency: Urgency) -> None:
         self.urgency = urgency
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.slot: asyncio.Future[None] | None = None  # while it waits for the common budget
+        self.asked_for: Asked | None = None  # while it waits for the common budget
         self.asked = lane.pace.clock()
+        self.on_the_way: list[Sending] = []
         self._lane = lane
         self._reserved = False
         lane.enqueue(self)
@@ -98,6 +113,7 @@ class Turn:
     async def __aexit__(self, *exception: object) -> None:
         if self._reserved:
             self._lane.refund()
+        self._lane.pace.common.arrived(self)
         self._lane.leave()
 
     @property
@@ -113,8 +129,8 @@ class Turn:
         self.urgency = urgency
         if not self.granted.done():
             self._lane.enqueue(self)
-        elif self.slot is not None:
-            self._lane.pace.common.enqueue(self, self.slot)
+        elif self.asked_for is not None:
+            self._lane.pace.common.enqueue(self.asked_for)
 
     def withdraw(self) -> bool:
         """Give it up while it is waited for, which raises `Withdrawn` there. Says if it was."""
@@ -192,8 +208,7 @@ class Lane:
     async def pay(self, turn: Turn, sends: int) -> None:
         """Several sends that go out together may run further ahead than a burst."""
         await self._allowed(sends)
-        for _ in range(sends):
-            await self.pace.common.take(turn)
+        await self.pace.common.take(turn, sends)
         await self._allowed(sends)  # the platform may have asked for a pause meanwhile
         for _ in range(sends):
             self._charge()
@@ -273,6 +288,22 @@ class Lane:
         return self.quiet and not recent
 
 
+@dataclass(eq=False)
+class Sending:
+    """A send as the window counts it: it is in there until `until`, seconds of the clock."""
+
+    until: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What waits for the common budget: so many sends at once, for a turn."""
+
+    turn: Turn
+    slot: asyncio.Future[None]
+    sends: int
+
+
 class Common:
     """The budget of all chats together, and the turns that wait for it.
 
@@ -281,36 +312,52 @@ class Common:
     wait again.
     """
 
-    def __init__(self, pace: Pace, interval: float) -> None:
-        self.waiting = 0
+    def __init__(self, pace: Pace, interval: float, window: Window | None = None) -> None:
+        self.waiting = 0  # sends
         self._pace = pace
         self._interval = interval
+        self._window = window
+        self._recent: list[Sending] = []  # what the window counts
         self._free_at = 0.0
-        self._queue: list[tuple[float, int, asyncio.Future[None], Turn]] = []
+        self._queue: list[tuple[float, int, Asked]] = []
         self._timer: Timer | None = None
 
-    async def take(self, turn: Turn) -> None:
-        """Wait for a slot."""
-        turn.slot = asyncio.get_running_loop().create_future()
-        self.waiting += 1
-        self.enqueue(turn, turn.slot)
+    async def take(self, turn: Turn, sends: int) -> None:
+        """Wait until so many may be sent; what the turn sent before has arrived by now."""
+        self.arrived(turn)
+        if not self.waiting:  # only what was held up is made up for, not a lull
+            self._free_at = max(self._free_at, self._pace.clock())
+        slot = asyncio.get_running_loop().create_future()
+        turn.asked_for = Asked(turn, slot, sends)
+        self.waiting += sends
+        self.enqueue(turn.asked_for)
         try:
-            await turn.slot
+            await slot
         finally:
-            self.waiting -= 1
-            turn.slot = None
+            self.waiting -= sends
+            turn.asked_for = None
 
     def take_spare(self) -> bool:
         """Take a slot that is free now; says whether there was one."""
         now = self._pace.clock()
-        if self.waiting or self._free_at > now:
+        if self.waiting or self._ready_at(1) > now:
             return False
         self._free_at = now + self._interval * COSTS[Urgency.EDIT]
+        self._count(1, 0.0)  # nobody tells when it is answered
         return True
 
-    def enqueue(self, turn: Turn, slot: asyncio.Future[None]) -> None:
-        latest = turn.asked + PATIENCE[turn.urgency]
-        heapq.heappush(self._queue, (latest, next(self._pace.counter), slot, turn))
+    def enqueue(self, asked: Asked) -> None:
+        latest = asked.turn.asked + PATIENCE[asked.turn.urgency]
+        heapq.heappush(self._queue, (latest, next(self._pace.counter), asked))
+        self._pump()
+
+    def arrived(self, turn: Turn) -> None:
+        """All that the turn sent so far has had its answer."""
+        if self._window is None or not turn.on_the_way:
+            return
+        for each in turn.on_the_way:
+            each.until = min(each.until, self._pace.clock() + self._window.seconds)
+        turn.on_the_way.clear()
         self._pump()
 
     def pause(self, seconds: float) -> None:
@@ -328,26 +375,56 @@ class Common:
             self._timer.cancel()
             self._timer = None
         while self._queue:
-            _, _, slot, turn = self._queue[0]
-            if slot.done():  # given up, or handed out under more urgency
+            _, _, asked = self._queue[0]
+            if asked.slot.done():  # given up, or handed out under more urgency
                 heapq.heappop(self._queue)
                 continue
             now = self._pace.clock()
-            if self._free_at > now:
-                self._timer = self._pace.call_later(self._free_at - now, self._pump)
+            ready = self._ready_at(asked.sends)
+            if ready > now:
+                self._timer = self._pace.call_later(ready - now, self._pump)
                 return
             heapq.heappop(self._queue)
-            slot.set_result(None)
-            # A timer that came a little late is made up for, or the pace would drag behind.
-            late = now - self._free_at
-            began = self._free_at if late < self._interval else now
-            self._free_at = began + self._interval * COSTS[turn.urgency]
+            asked.slot.set_result(None)
+            asked.turn.on_the_way += self._count(asked.sends)
+            cost = COSTS[asked.turn.urgency] + asked.sends - 1
+            self._free_at = self._made_up(now) + self._interval * cost
+
+    def _ready_at(self, sends: int) -> float:
+        """When so many may be sent."""
+        now = self._pace.clock()
+        if self._window is None:
+            return self._free_at
+        self._recent = [each for each in self._recent if each.until > now]
+        too_many = len(self._recent) + sends - self._window.most
+        if too_many <= 0:
+            return self._free_at
+        return max(self._free_at, sorted(each.until for each in self._recent)[too_many - 1])
+
+    def _count(self, sends: int, on_the_way: float = LONG_ON_THE_WAY) -> list[Sending]:
+        """Let the window count what is sent now, so many seconds on the way if nothing is heard."""
+        if self._window is None:
+            return []
+        until = self._pace.clock() + on_the_way + self._window.seconds
+        sendings = [Sending(until) for _ in range(sends)]
+        self._recent += sendings
+        return sendings
+
+    def _made_up(self, now: float) -> float:
+        """The moment from which on the next interval counts.
+
+        A timer that came a little late is made up for, or the pace would drag behind; within a
+        window so is what a busy machine held up.
+        """
+        if self._window is not None:
+            return max(self._free_at, now - MAKE_UP)
+        return self._free_at if now - self._free_at < self._interval else now
 
 
 class Pace:
     """All lanes: `rate_of` a chat is its budget, `interval` the seconds between two sends in all.
 
-    `clock` and `call_later` are the event loop's, or a test's.
+    With a `window`, sends go out within their turns, which end when they are answered. `clock` and `call_later` are the event loop's, or a test's.
     """
 
     def __init__(
@@ -356,13 +433,14 @@ class Pace:
         interval: float,
         clock: Callable[[], float] | None = None,
         call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
+        window: Window | None = None,
     ) -> None:
         self._rate_of = rate_of
         self._clock = clock
         self._call_later = call_later
         self._lanes: dict[int, Lane] = {}
         self.counter = itertools.count()
-        self.common = Common(self, interval)
+        self.common = Common(self, interval, window)
 
     def turn(self, chat: int, urgency: Urgency) -> Turn:
         """Queue for a turn in `chat`; enter it by `async with`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -346,8 +347,72 @@ async def test_nothing_to_spare_while_others_wait_for_the_common_budget(speakers
     for _ in range(29):
         assert not speakers.pace.spare(PRIVATE + 1000)
         await speakers.clock.advance(ALL_INTERVAL)
-    await speakers.clock.advance(ALL_INTERVAL)
+    await speakers.clock.advance(2 * ALL_INTERVAL)
     assert speakers.pace.spare(PRIVATE + 1000)
+
+
+class Unsteady:
+    """Sends to many chats over a way that takes a while, differently each time."""
+
+    def __init__(self, speakers: Speakers, seconds: Iterator[float]) -> None:
+        self.arrived: list[float] = []
+        self._speakers = speakers
+        self._seconds = seconds
+
+    async def send(self, chat: int) -> None:
+        pace = self._speakers.pace
+        async with pace.turn(chat, Urgency.FINAL) as turn:
+            await turn.pay()
+            await pace.sleep(next(self._seconds))
+            self.arrived.append(pace.clock())
+            await pace.sleep(0.01)  # the answer's way back
+
+    def most_within_a_second(self) -> int:
+        return max(
+            sum(start <= time < start + 1 for time in self.arrived) for start in self.arrived
+        )
+
+
+async def test_however_unevenly_sends_arrive_no_second_has_more_than_thirty(
+    speakers: Speakers,
+) -> None:
+    unsteady = Unsteady(speakers, itertools.cycle([0.8, 0.3, 0.02, 0.02, 0.5]))
+    speakers.tasks += [asyncio.create_task(unsteady.send(chat)) for chat in range(1, 151)]
+    for _ in range(1500):
+        await speakers.clock.advance(0.01)
+    assert len(unsteady.arrived) == 150
+    assert unsteady.most_within_a_second() <= 30
+
+
+async def test_what_a_busy_machine_held_up_is_made_up_for(speakers: Speakers) -> None:
+    unsteady = Unsteady(speakers, itertools.repeat(0.001))
+    speakers.tasks += [asyncio.create_task(unsteady.send(chat)) for chat in range(1, 91)]
+    began = speakers.clock.now
+    while len(unsteady.arrived) < 90:
+        await speakers.clock.leap(0.1)
+    assert unsteady.most_within_a_second() <= 30
+    assert speakers.clock.now - began < 4  # three, and the way of thirty at a time
+
+
+async def test_sends_without_an_answer_do_not_hold_up_the_others_for_long(
+    speakers: Speakers,
+) -> None:
+    hung = Unsteady(speakers, itertools.repeat(60.0))
+    speakers.tasks += [asyncio.create_task(hung.send(chat)) for chat in range(1, 31)]
+    await speakers.clock.advance(1)
+    speakers.ask(100, Urgency.FINAL, "f")
+    await speakers.clock.advance(1)
+    assert not speakers.names
+    await speakers.clock.advance(4)
+    assert speakers.names == "f"
+
+
+async def test_albums_that_are_sent_at_once_do_not_wait_for_each_other(speakers: Speakers) -> None:
+    for chat in range(1, 9):
+        speakers.album(chat, 8)
+    await speakers.clock.advance(20)
+    assert len(speakers.sent) == 64
+    assert speakers.most_within(1) <= 30
 
 
 @pytest.mark.parametrize(("sends", "some"), [(1, True), (2, True), (3, False)])
