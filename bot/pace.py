@@ -465,6 +465,10 @@ class Pace:
         """
         if self.crowded:
             self.common.pause(min(seconds, LULL))
+        self.hold(chat, seconds)
+
+    def hold(self, chat: int, seconds: float) -> None:
+        """Send nothing to `chat` for so long."""
         lane = self._lane(chat)
         lane.frozen_until = max(lane.frozen_until, self.clock() + seconds)
         lane.pump()

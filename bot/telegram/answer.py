@@ -290,11 +290,11 @@ class Answer:
     async def _finish(self, turn: Turn, finished: _Finished) -> None:
         if self._indicating is not None:
             self._indicating.cancel()
-        if self.place.group and self._crowd.notice_due(self.place.chat):
+        notice_due = self.place.group and self._crowd.notice_due(self.place.chat)
+        if notice_due:
             link = f"{self._outbox.own_link}?start={LINK}"
             notice = self._linked("telegram-crowd", "telegram-crowd-button", link)
             await self._deliver(turn, replace(self.place, reply_to=None), [notice])
-            self._crowd.noticed(self.place.chat)
         if self.place.group and finished.reply.private and finished.reply.files:
             finished = replace(finished, posts=[await self._in_private(finished.posts)], buttons=())
         announcing = None
@@ -305,6 +305,8 @@ class Answer:
         finally:
             if announcing is not None:
                 announcing.cancel()
+            if notice_due:
+                self._crowd.noticed(self.place.chat)
         for place, message in self._obsolete:
             await self._outbox.delete(place, message)
 

@@ -1,7 +1,9 @@
 """Groups where more is asked than twenty messages a minute can answer.
 
 Once a minute one message says so there, with a link to the private chat: whoever opens it gets
-there, at once, all of their answers that wait in groups. The others get theirs in turn. While so
+there, at once, all of their answers that wait in groups. The others get theirs in turn, a few
+seconds later: a message in the group to somebody who is about to open the link would be missing
+for somebody who is not, and who might then wait for the next minute's. While so
 much is to be sent, nobody is told that work has begun: that would cost a message more.
 """
 
@@ -18,6 +20,7 @@ from bot.telegram.intake import Place
 
 LONG = 20.0  # seconds that an answer may wait for its group's budget
 NOTICES = 60.0  # seconds between two notices in a group
+HELD = 4.0  # seconds after a notice in which people can follow its link
 LINK = "answers"  # what the link makes the reader's client send after /start
 
 
@@ -74,10 +77,11 @@ class Crowd:
         return self._pace.delay(chat, waiting) > LONG
 
     def noticed(self, chat: int) -> None:
-        """Note that a group has been told."""
+        """Note that a group has been told; what waits there is held back for those who stay."""
         now = self._pace.clock()
         self._told = {each: at for each, at in self._told.items() if now - at < NOTICES}
         self._told[chat] = now
+        self._pace.hold(chat, HELD)
 
     def fetch(self, user: int, place: Place) -> tuple[int, int]:
         """Send to `place` what waits for somebody in groups; gives how many answers do.

@@ -75,6 +75,21 @@ async def test_a_group_is_told_once_a_minute_where_answers_can_be_fetched(stage:
     assert all(later - before > 59.99 for before, later in pairwise(told))
 
 
+async def test_after_a_notice_the_group_is_left_to_those_who_stay(stage: Stage) -> None:
+    people = pupils(40)
+    await all_ask(stage, people)
+    while not notices(stage):
+        await stage.goes_on(0.1)
+    await stage.goes_on(3)
+    before = len(photos(stage, GROUP))
+    assert before <= 2, "the one that brought the notice, and at most one before it"
+    for person in people[15:]:
+        await stage.world.says(person, "/start answers")
+    await stage.goes_on(20)
+    assert len(photos(stage, GROUP)) == 15
+    assert len(notices(stage)) == 1
+
+
 async def test_a_small_group_is_told_nothing(stage: Stage) -> None:
     await all_ask(stage, pupils(8))
     await stage.goes_on(60)
