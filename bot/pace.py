@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Window:
     """At most `most` sends arrive in any `seconds`, however unevenly they leave here.
 
     When a send arrived is not known, but it was before its answer came. So each counts from when it
-    is allowed until `seconds` after its answer, or after `LONG_ON_THE_WAY` where none has come.
+    is allowed until `seconds` after its answer, or after an error that came instead of one.
     """
 
     most: int
@@ -76,7 +77,8 @@ PATIENCE = (0.0, 10.0, 20.0)  # seconds by which others may go ahead there, by u
 # what can be skipped keeps a distance from the limit.
 COSTS = (1.0, 1.25, 1.5)
 LULL = 1.0  # seconds in which nothing is sent at all after a platform's protest in a crowd
-LONG_ON_THE_WAY = 3.0  # seconds after which a send without an answer is taken to have arrived
+STRAGGLERS = 3.0  # seconds by which a send may arrive after its sender has given up
+SPARE = 1.5  # seconds for which one counts that was sent beside all turns
 MAKE_UP = 0.5  # seconds of sends that may go at once to make up for a delay, within a window
 
 
@@ -113,7 +115,8 @@ class Turn:
     async def __aexit__(self, *exception: object) -> None:
         if self._reserved:
             self._lane.refund()
-        self._lane.pace.common.arrived(self)
+        late = 0.0 if exception[0] is None else STRAGGLERS
+        self._lane.pace.common.arrived(self, late)
         self._lane.leave()
 
     @property
@@ -148,11 +151,14 @@ class Turn:
 
     async def pay(self, sends: int = 1) -> None:
         """Take messages from the budgets; wait until they allow them, all at once."""
-        if self._reserved:
+        if self._reserved and sends == 1:
             self._reserved = False
-            sends -= 1
-        if sends:
-            await self._lane.pay(self, sends)
+            return
+        if self._reserved:  # nobody waits for more while holding some, or all might wait for ever
+            self._reserved = False
+            self._lane.refund()
+        self._lane.pace.common.arrived(self)  # what was sent before
+        await self._lane.pay(self, sends)
 
     def spare(self, sends: int) -> bool:
         """Like `Pace.spare`, where so many messages are about to be sent in this turn."""
@@ -207,9 +213,12 @@ class Lane:
 
     async def pay(self, turn: Turn, sends: int) -> None:
         """Several sends that go out together may run further ahead than a burst."""
-        await self._allowed(sends)
-        await self.pace.common.take(turn, sends)
-        await self._allowed(sends)  # the platform may have asked for a pause meanwhile
+        while True:
+            await self._allowed(sends)
+            await self.pace.common.take(turn, sends)
+            if self._wait(sends) <= 0:
+                break
+            self.pace.common.arrived(turn)  # the platform has asked for a pause meanwhile
         for _ in range(sends):
             self._charge()
 
@@ -254,8 +263,12 @@ class Lane:
 
     async def _allowed(self, sends: int) -> None:
         # More may be sent in one turn than the chat's budget held when it began.
-        while (wait := self._ready_at(0, sends - 1) - self.pace.clock()) > 0:
+        while (wait := self._wait(sends)) > 0:
             await self.pace.sleep(wait)
+
+    def _wait(self, sends: int) -> float:
+        """Seconds until so many may be sent together."""
+        return self._ready_at(0, sends - 1) - self.pace.clock()
 
     def _ready_at(self, kept: int, left: int) -> float:
         """When one may be sent and `kept` more at once, `left` more by the cap."""
@@ -292,7 +305,7 @@ class Lane:
 class Sending:
     """A send as the window counts it: it is in there until `until`, seconds of the clock."""
 
-    until: float
+    until: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -323,8 +336,7 @@ class Common:
         self._timer: Timer | None = None
 
     async def take(self, turn: Turn, sends: int) -> None:
-        """Wait until so many may be sent; what the turn sent before has arrived by now."""
-        self.arrived(turn)
+        """Wait until so many may be sent."""
         if not self.waiting:  # only what was held up is made up for, not a lull
             self._free_at = max(self._free_at, self._pace.clock())
         slot = asyncio.get_running_loop().create_future()
@@ -343,7 +355,8 @@ class Common:
         if self.waiting or self._ready_at(1) > now:
             return False
         self._free_at = now + self._interval * COSTS[Urgency.EDIT]
-        self._count(1, 0.0)  # nobody tells when it is answered
+        for each in self._count(1):  # nobody tells when it is answered
+            each.until = now + SPARE
         return True
 
     def enqueue(self, asked: Asked) -> None:
@@ -351,12 +364,12 @@ class Common:
         heapq.heappush(self._queue, (latest, next(self._pace.counter), asked))
         self._pump()
 
-    def arrived(self, turn: Turn) -> None:
-        """All that the turn sent so far has had its answer."""
+    def arrived(self, turn: Turn, late: float = 0.0) -> None:
+        """All that the turn sent so far arrives within `late` seconds, if it ever does."""
         if self._window is None or not turn.on_the_way:
             return
         for each in turn.on_the_way:
-            each.until = min(each.until, self._pace.clock() + self._window.seconds)
+            each.until = self._pace.clock() + late + self._window.seconds
         turn.on_the_way.clear()
         self._pump()
 
@@ -381,6 +394,8 @@ class Common:
                 continue
             now = self._pace.clock()
             ready = self._ready_at(asked.sends)
+            if ready == math.inf:
+                return  # until something arrives
             if ready > now:
                 self._timer = self._pace.call_later(ready - now, self._pump)
                 return
@@ -401,12 +416,11 @@ class Common:
             return self._free_at
         return max(self._free_at, sorted(each.until for each in self._recent)[too_many - 1])
 
-    def _count(self, sends: int, on_the_way: float = LONG_ON_THE_WAY) -> list[Sending]:
-        """Let the window count what is sent now, so many seconds on the way if nothing is heard."""
+    def _count(self, sends: int) -> list[Sending]:
+        """Let the window count what is sent now."""
         if self._window is None:
             return []
-        until = self._pace.clock() + on_the_way + self._window.seconds
-        sendings = [Sending(until) for _ in range(sends)]
+        sendings = [Sending() for _ in range(sends)]
         self._recent += sendings
         return sendings
 

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 OFFICIAL = "https://api.telegram.org"
 PATIENCE = 8.0  # seconds that start() waits before it leaves connecting to the background
 LONGEST_PAUSE = 60.0  # seconds between two attempts to connect
+CONNECTIONS = 64  # at once, but for the long poll
+FETCHES = 24  # pictures at once; what is sent does not wait for a crowd's pictures
 _TOKEN = re.compile(r"\d{1,20}:[\w-]{1,100}", re.ASCII)
 
 # python-telegram-bot warns at every RetryAfter that its type will change; this is the new type.
@@ -87,7 +89,7 @@ class Connection:
             request=request
             or DiscreetRequest(
                 token,
-                connection_pool_size=64,
+                connection_pool_size=CONNECTIONS,
                 connect_timeout=10,
                 read_timeout=20,
                 write_timeout=20,

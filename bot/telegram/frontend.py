@@ -24,7 +24,7 @@ from bot.pace import Pace
 from bot.telegram import menu
 from bot.telegram.albums import Album, Albums
 from bot.telegram.arrivals import Arrivals, Polling, Webhook
-from bot.telegram.connection import Connection
+from bot.telegram.connection import FETCHES, Connection
 from bot.telegram.conversation import Conversation
 from bot.telegram.intake import DOWNLOAD_LIMIT, PLATFORM, Place, author_of, visitor
 from bot.telegram.lanes import Lanes
@@ -69,6 +69,7 @@ class TelegramFrontend(Frontend):
         self._conversation = Conversation(hub, self._bot, outbox, self._spawn)
         self._lanes = Lanes()
         self._albums = Albums(pace.call_later)
+        self._fetching = asyncio.Semaphore(FETCHES)
         self._hurried: set[int] = set()  # people who were told that they are too fast
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -109,10 +110,11 @@ class TelegramFrontend(Frontend):
         for further in reversed(range(DOWNLOADS)):
             pause = PAUSE
             try:
-                file = await self._bot.get_file(str(ref.place["file_id"]))
-                if (file.file_size or 0) > DOWNLOAD_LIMIT:
-                    raise PictureTooLarge(DOWNLOAD_LIMIT)
-                return bytes(await file.download_as_bytearray())
+                async with self._fetching:
+                    file = await self._bot.get_file(str(ref.place["file_id"]))
+                    if (file.file_size or 0) > DOWNLOAD_LIMIT:
+                        raise PictureTooLarge(DOWNLOAD_LIMIT)
+                    return bytes(await file.download_as_bytearray())
             except BadRequest as error:
                 if "too big" in error.message.lower():
                     raise PictureTooLarge(DOWNLOAD_LIMIT) from error

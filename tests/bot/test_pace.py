@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bot.pace import COSTS, PATIENCE, Turn, Urgency, Withdrawn
+from bot.pace import COSTS, PATIENCE, STRAGGLERS, Turn, Urgency, Withdrawn
 from bot.telegram.limits import ALL_INTERVAL, telegram_pace
 from tests.bot.clock import Clock
 
@@ -394,17 +394,49 @@ async def test_what_a_busy_machine_held_up_is_made_up_for(speakers: Speakers) ->
     assert speakers.clock.now - began < 4  # three, and the way of thirty at a time
 
 
-async def test_sends_without_an_answer_do_not_hold_up_the_others_for_long(
-    speakers: Speakers,
-) -> None:
-    hung = Unsteady(speakers, itertools.repeat(60.0))
-    speakers.tasks += [asyncio.create_task(hung.send(chat)) for chat in range(1, 31)]
+async def test_a_send_on_its_way_counts_until_it_is_answered(speakers: Speakers) -> None:
+    slow = Unsteady(speakers, itertools.repeat(20.0))
+    speakers.tasks += [asyncio.create_task(slow.send(chat)) for chat in range(1, 31)]
     await speakers.clock.advance(1)
     speakers.ask(100, Urgency.FINAL, "f")
-    await speakers.clock.advance(1)
+    await speakers.clock.advance(18)
     assert not speakers.names
-    await speakers.clock.advance(4)
+    await speakers.clock.advance(5)
     assert speakers.names == "f"
+    assert speakers.sent[0][1] >= slow.arrived[0] + 1
+
+
+async def test_what_was_given_up_on_its_way_may_still_arrive(speakers: Speakers) -> None:
+    slow = Unsteady(speakers, itertools.repeat(20.0))
+    given_up = [asyncio.create_task(slow.send(chat)) for chat in range(1, 31)]
+    await speakers.clock.advance(1.1)
+    for task in given_up:
+        task.cancel()
+    speakers.ask(100, Urgency.FINAL, "f")
+    await speakers.clock.advance(STRAGGLERS)
+    assert not speakers.names
+    await speakers.clock.advance(1.1)
+    assert speakers.names == "f"
+
+
+async def test_answers_that_grow_while_they_hold_a_send_do_not_wait_for_each_other(
+    speakers: Speakers,
+) -> None:
+    gate = asyncio.Event()
+
+    async def grow(chat: int) -> None:
+        async with speakers.pace.turn(chat, Urgency.FINAL) as turn:
+            await turn.reserve()
+            await gate.wait()
+            await turn.pay(2)
+            speakers.sent += [("", speakers.clock.now)] * 2
+
+    speakers.tasks += [asyncio.create_task(grow(chat)) for chat in range(1, 31)]
+    await speakers.clock.advance(3)
+    gate.set()
+    await speakers.clock.advance(10)
+    assert len(speakers.sent) == 60
+    assert speakers.most_within(1) <= 30
 
 
 async def test_albums_that_are_sent_at_once_do_not_wait_for_each_other(speakers: Speakers) -> None:
