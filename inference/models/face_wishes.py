@@ -30,8 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.model import BadInput, OneStepModel
-from inference.models.sentence_encoder import SentenceEncoder
+from inference.models.sentence_encoder import SentenceEncoder, one_thread
 from inference.models.wish_words import (
+    DEPENDENT,
+    PREPOSITIONS,
     Language,
     Part,
     Reading,
@@ -51,22 +53,19 @@ SHARE_OF_WORDS = 0.15  # of a likeness, from shared beginnings of words; the res
 RIDGE = 0.05  # of the fit: how little the anchors are believed
 
 #: the trust from which on a meaning is believed, of …
-ENOUGH = 0.35  # a part as it stands
+ENOUGH = 0.3  # a part as it stands
 LENT = 0.6  # a part with a noun that another lent
 LIKELY = 0.65  # a few words within a part that means nothing as a whole
 CERTAIN = 0.8  # a few words within a part that means something else
 REFUSAL = 0.9  # a few words about skin or origin, in any part
 SURE = 0.6  # a part in which a few words certainly mean something else
+CAUTION = 0.1  # how much less trust suffices for skin and origin than for the likeliest meaning
 LONG = 10  # words; in a part that is longer no meanings are looked for within
 
-#: what can be taken off, whatever the verb is likest to
+#: what a face can do without: where a verb takes it away, nothing else counts
 TAKEN = frozenset(("glasses", "beard", "makeup", "smile"))
 #: what is named to say whose face it is: "the smiling woman" is to smile, not to be a woman
 SUBJECTS = frozenset(("femininity",))
-#: words that say nothing of their own within a part: "dark lipstick" is not about dark hair or skin
-COLOURS = frozenset(
-    ("black", "white", "dark", "light", "lighter", "darker", "pale", "brown", "fair", "red")
-) | frozenset(("siyah", "beyaz", "koyu", "açık", "kara", "kırmızı", "renk", "rengi"))
 
 Floats = NDArray[np.floating[Any]]
 
@@ -101,16 +100,11 @@ class Anchors:
             meanings.append(Meaning(name, -sign if reading.negated else sign))
         self.meanings = sorted(set(meanings))
         self._vectors = encoder(texts)  # (anchors, 512)
-        beginnings = [_beginnings(text) for text in texts]
-        counts = Counter(beginning for each in beginnings for beginning in each)
-        self._columns = {beginning: column for column, beginning in enumerate(counts)}
-        rarity = np.log((len(texts) + 1) / (np.array([0, *counts.values()]) + 0.5))
-        self._unseen, self._rarity = rarity[0], rarity[1:]
-        self._words = self._bags(beginnings)  # (anchors, beginnings)
+        self._words = SharedWords(texts)
         labels = np.array([self.meanings.index(each) for each in meanings])  # (anchors,)
         targets = np.eye(len(self.meanings))[labels]  # (anchors, meanings)
         self._usual = targets.mean(0)
-        kernel = self._kernel(self._vectors, self._words)  # (anchors, anchors)
+        kernel = self._kernel(self._vectors, texts)  # (anchors, anchors)
         self._weights = np.linalg.solve(kernel + RIDGE * np.eye(len(kernel)), targets - self._usual)
 
     def trust(self, texts: Sequence[str]) -> Floats:
@@ -118,26 +112,53 @@ class Anchors:
 
         About 1 for an anchor and its meaning, about 0 for what has nothing to do with it.
         """
-        words = self._bags([_beginnings(text) for text in texts])
-        trust: Floats = self._kernel(self._encoder(texts), words) @ self._weights + self._usual
+        trust: Floats = self._kernel(self._encoder(texts), texts) @ self._weights + self._usual
         return trust
 
-    def _kernel(self, vectors: Floats, words: Floats) -> Floats:
-        """Of texts (n, 512), (n, beginnings) with all anchors: (n, anchors), 1 where equal."""
+    def _kernel(self, vectors: Floats, texts: Sequence[str]) -> Floats:
+        """Of n texts, and their vectors (n, 512), with all anchors: (n, anchors), 1 where equal."""
         likeness = (1 - SHARE_OF_WORDS) * vectors @ self._vectors.T
-        likeness += SHARE_OF_WORDS * words @ self._words.T
+        likeness += SHARE_OF_WORDS * self._words.likeness(texts)
         kernel: Floats = np.exp(likeness - 1)
         return kernel
 
-    def _bags(self, texts: Sequence[Collection[str]]) -> Floats:
-        """Beginnings of words by rarity, (texts, beginnings), of length 1 with those not listed."""
-        bags = np.zeros((len(texts), len(self._columns)), np.float32)
-        for row, beginnings in enumerate(texts):
-            listed = [self._columns[each] for each in beginnings if each in self._columns]
-            bags[row, listed] = self._rarity[listed]
-            unseen = (len(beginnings) - len(listed)) * self._unseen**2
-            bags[row] /= math.sqrt(bags[row] @ bags[row] + unseen) or 1
-        return bags
+
+class SharedWords:
+    """How many beginnings of words texts share with the anchors, rare ones counting for more.
+
+    The beginnings of all words of a text, three to six letters long, weighted by their rarity, are
+    taken as a vector of length 1; likeness is the cosine of two.
+    """
+
+    def __init__(self, anchors: Sequence[str]) -> None:
+        self._anchors = len(anchors)
+        found = [_beginnings(text) for text in anchors]
+        self._counts = Counter(beginning for each in found for beginning in each)
+        where: dict[str, list[tuple[int, float]]] = {}
+        for anchor, beginnings in enumerate(found):
+            for beginning, weight in self._weights(beginnings).items():
+                where.setdefault(beginning, []).append((anchor, weight))
+        self._where = {  # beginning: the anchors that have it, and its weights in their vectors
+            beginning: (np.array([anchor for anchor, _ in each]), np.array([w for _, w in each]))
+            for beginning, each in where.items()
+        }
+
+    def likeness(self, texts: Sequence[str]) -> Floats:
+        """(texts, anchors), from 0 to 1."""
+        result = np.zeros((len(texts), self._anchors), np.float32)
+        for row, text in zip(result, texts, strict=True):
+            for beginning, weight in self._weights(_beginnings(text)).items():
+                if beginning in self._where:
+                    anchors, weights = self._where[beginning]
+                    row[anchors] += weight * weights
+        return result
+
+    def _weights(self, beginnings: Collection[str]) -> dict[str, float]:
+        rarity = {
+            each: math.log((self._anchors + 1) / (self._counts[each] + 0.5)) for each in beginnings
+        }
+        length = math.hypot(*rarity.values()) or 1
+        return {each: weight / length for each, weight in rarity.items()}
 
 
 def _listed(table: Mapping[str, Any]) -> Iterator[tuple[str, Language, Meaning]]:
@@ -201,7 +222,7 @@ class Sentence:
             index = len(self.parts)
             self.parts.append(part)
             self.candidates += [Candidate(index, each, degree, ENOUGH) for each in readings]
-            if len(readings) == 1 and not readings[0].negated:
+            if readings and not any(each.negated or each.taken for each in readings):
                 self.candidates += [
                     Candidate(index, Reading(some, False), degree, LIKELY, inner=True)
                     for some in _inner(readings[0].text)
@@ -229,7 +250,8 @@ def _inner(text: str) -> Iterator[str]:
     everywhere = range(len(words))
     runs = [tuple(range(start, start + 3)) for start in range(len(words) - 2)]
     for places in [*combinations(everywhere, 1), *combinations(everywhere, 2), *runs]:
-        if len(places) < len(words):
+        between = words[places[0] : places[-1]]
+        if len(places) < len(words) and not PREPOSITIONS.intersection(between):
             yield " ".join(words[place] for place in places)
 
 
@@ -245,10 +267,16 @@ class FaceWishes(OneStepModel):
     """Reads wishes in batches. It runs on the CPU wherever the other models are."""
 
     def load(self, device: str) -> None:
-        self._anchors = Anchors(SentenceEncoder())
+        with one_thread():
+            self._anchors = Anchors(SentenceEncoder())
+        self._refused = np.array([meaning == REFUSED for meaning in self._anchors.meanings])
 
     def predict(self, inputs: Sequence[WishInput]) -> Sequence[Wishes | BadInput]:
         """What is wished in each input; one longer than MAX_LENGTH fails alone ("too-long")."""
+        with one_thread():
+            return self._read(inputs)
+
+    def _read(self, inputs: Sequence[WishInput]) -> Sequence[Wishes | BadInput]:
         began = time.perf_counter()
         sentences = [
             Sentence(asked.text[:MAX_LENGTH], self._anchors.vocabulary) for asked in inputs
@@ -269,13 +297,14 @@ class FaceWishes(OneStepModel):
 
         OTHER or REFUSED stand alone. `trust`: of each candidate's text in each meaning.
         """
-        taken: list[Meant] = []
+        telling: list[Meant] = []
         lent: list[Meant] = []
         own: list[Meant] = []
         inner: dict[str, Meant] = {}
         for each in sorted(said, key=lambda one: -trust[one.reading.text].max()):
-            text, negated, is_taken = each.reading
-            column = int(trust[text].argmax())
+            text, negated, is_taken, is_turned = each.reading
+            cautious = trust[text] + CAUTION * self._refused
+            column = int(cautious.argmax())
             name, sign = self._anchors.meanings[column]
             if is_taken and name in TAKEN:
                 sign = 1  # whoever names a thing to take it off may name it in any case
@@ -283,15 +312,16 @@ class FaceWishes(OneStepModel):
             meant = Meant(meaning, each.degree, float(trust[text][column]))
             if meant.trust < (REFUSAL if each.inner and meaning == REFUSED else each.bar):
                 continue
+            dependent = DEPENDENT.issuperset(text.split())
             if each.inner:
-                only_colours = COLOURS.issuperset(text.split())
-                if meaning != OTHER and name not in SUBJECTS and not only_colours:
+                if meaning != OTHER and name not in SUBJECTS and not dependent:
                     inner.setdefault(name, meant)
-            elif is_taken and name in TAKEN:
-                taken.append(meant)
+            elif is_taken or is_turned:
+                if name in TAKEN if is_taken else meant.trust >= CERTAIN and not dependent:
+                    telling.append(meant)
             else:
                 (lent if each.lent else own).append(meant)
-        whole = _first(taken, lent, own)
+        whole = _first(telling, lent, own)
         if whole is None:
             return list(inner.values())
         if whole.meaning in (OTHER, REFUSED):
@@ -304,10 +334,13 @@ class FaceWishes(OneStepModel):
         return list(inner.values())
 
 
-def _first(taken: Sequence[Meant], lent: Sequence[Meant], own: Sequence[Meant]) -> Meant | None:
-    """Which of what a part may mean as a whole it does mean; each list has the likeliest first."""
-    if taken:
-        return taken[0]
+def _first(telling: Sequence[Meant], lent: Sequence[Meant], own: Sequence[Meant]) -> Meant | None:
+    """Which of what a part may mean as a whole it does mean; each list has the likeliest first.
+
+    `telling`: of some of its words, which settle it.
+    """
+    if telling:
+        return telling[0]
     if lent and (not own or own[0].meaning in (OTHER, REFUSED) or lent[0].trust >= own[0].trust):
         return lent[0]
     return own[0] if own else None

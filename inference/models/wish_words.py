@@ -63,11 +63,13 @@ class Vocabulary:
         self.english = frozenset(word for text in english for word in words_of(text)) | _ENGLISH
         self.turkish = frozenset(word for text in turkish for word in words_of(text)) | _TURKISH
         self._folded = {fold(word): word for word in sorted(self.turkish, reverse=True)}
-        self._roots = {
-            plain[:end]: right[:end]
-            for plain, right in reversed(self._folded.items())
-            for end in range(4, len(plain) + 1)
-        }
+        self._roots: dict[str, str] = {}
+        for plain, right in reversed(self._folded.items()):
+            for end in range(4, len(plain) + 1):
+                if self._roots.get(plain[:end]) != plain[:end]:  # of two, the one without dots
+                    self._roots[plain[:end]] = right[:end]
+            if right.endswith("k"):  # before a vowel it softens: gözlük, gözlüğü
+                self._roots[plain[:-1] + "g"] = right[:-1] + "ğ"
         self._knows = knows
 
     def language(self, words: Iterable[str]) -> Language:
@@ -102,12 +104,15 @@ class Vocabulary:
     def _root(self, plain: str) -> str:
         """The beginning that the word shares with a Turkish word of the vocabulary, as that has it.
 
-        More than half of the word and four letters at least, or a word of three; else nothing.
+        Four letters at least and more than half of the word, or a whole word; else nothing.
         """
         for end in range(len(plain) - 1, max(3, len(plain) // 2), -1):
             if right := self._roots.get(plain[:end]):
                 return right
-        return self._folded.get(plain[:3], "") if len(plain) > 4 else ""
+        for end in range(len(plain) - 2, 2, -1):
+            if right := self._folded.get(plain[:end]):
+                return right
+        return ""
 
     def _mended(self, word: str, known: Collection[str], slips: Iterable[str]) -> str:
         if not 5 <= len(word) <= 20 or word in known or self._knows(word):
@@ -124,7 +129,7 @@ def _harmonised(root: str, suffix: str) -> str:
             _close_vowel(done) if letter in "iu" and done.strip("bcçdfgğhjklmnpqrsştvwxyz") else ""
         )
         done += close if fold(close) == letter else letter
-    return re.sub("(?<=m[ıiuü])s$", "ş", done[len(root) :])
+    return re.sub("(?<=m[ıiuü])s$|(?<=l[ae])s(?=t[ıi]r)", "ş", done[len(root) :])
 
 
 def _slips(word: str) -> Iterator[str]:
@@ -157,7 +162,7 @@ _ENGLISH = _set(
 _TURKISH = _set(
     "bir biraz birazcık çok daha az ve hem de da bu şu o onu ona onun lütfen gibi hali olsun yap"
     " ekle değil yok kadar iyice hafif hafifçe aşırı istiyorum olabilir mi mı görünsün versin ver"
-    " için ile ama veya merhaba"
+    " için ile ama veya merhaba abartmadan"
 )
 
 #: words that say no more than that something is wished; anchors are encoded without them, too
@@ -166,11 +171,20 @@ _EN_FILLERS = _set(
     " should be is are am it its it's him her his hers she he them they their this that these the"
     " a an person with and some just put on add have has having get me my into as if"
 )
-#: in Turkish, most of that is said by endings
 _TR_FILLERS = _set(
-    "lütfen bi bana onu onun ona bunu şunu bu şu hadi haydi acaba artık mi mı misin mısın musun"
-    " müsün istiyorum isterim lazım sadece kişi kişiyi kişinin fotoğraftaki resimdeki"
+    "lütfen bi bir bana onu onun ona bunu şunu bu şu hadi haydi acaba artık mı mi mu mü mısın misin"
+    " musun müsün mısınız misiniz istiyorum isterim lazım sadece kişi kişiyi kişinin fotoğraftaki"
+    " resimdeki gibi hali halini haliyle haline nasıl nasıldı yap yapalım yapsana yapar olsun olsa"
+    " olsaydı olacak olur olurdu görünsün gözüksün görünse dursun dönüştür çevir getir şöyle"
 )
+
+#: words that mean nothing by themselves within a wish: "dark lipstick" is not about hair or skin
+DEPENDENT = _set(
+    "black white dark light lighter darker pale brown fair red up down right left open closed long"
+    " short grow trim years siyah beyaz koyu açık kara kırmızı renk rengi yukarı aşağı uzun kısa"
+    " yeni"
+)
+PREPOSITIONS = _set("in of on at to from for like than under over")
 
 
 # Parts --------------------------------------------------------------------------------------------
@@ -178,7 +192,7 @@ _TR_FILLERS = _set(
 _MARKS = ",;.!?\n/&+()"
 _SPLIT = re.compile(
     rf"[{_MARKS}]+|\b(?:and(?! white\b)|but|then|also|plus|yet|while|or"
-    r"|ve|ama|fakat|ayrıca|ayrica|sonra|hem de|hem da|hem|veya|ya da)\b"
+    r"|ve|ama|fakat|ayrıca|ayrica|(?<!y[ıi]l )(?<!sene )sonra|hem de|hem da|hem|veya|ya da)\b"
     r"|(?P<with>(?<=\w)\s+(?=(?:with|without)\b))"
 )
 
@@ -277,12 +291,15 @@ def _completed(
 class Reading(NamedTuple):
     """`text`: what is left to be encoded. `negated`: whether the opposite of it is wished.
 
-    `taken`: it is what a verb takes away, the verb left out: "take (the glasses) off".
+    `taken`: it is what is taken away, without the verb, "(take) the glasses (off)", or lacking; to
+    be believed only of something that a face can do without. `turned`: it is what something is
+    turned into, and says more than the whole if it says anything: "(turn the smile into) a frown".
     """
 
     text: str
     negated: bool
     taken: bool = False
+    turned: bool = False
 
 
 class Phrase(NamedTuple):
@@ -303,6 +320,11 @@ _AGE = {
     ),
     "tr": re.compile(r"\b(\d{1,3})(?:'?[a-zçğıöşü]+)? (?:yaşında|yaşlarında|yaşlık)\w*(?: bir)?\b"),
 }
+#: "take ten years off", "get rid of a decade"
+_EN_YEARS_OFF = re.compile(
+    r"\b(?:take|takes|get rid of|remove|lose|drop|shave|subtract)\b[\w ]*\b(?:years?|decades?)\b.*"
+    r"|\b[\w-]+ (?:years?|decades?) (?:off|away)\b"
+)
 _OLD_OR_YOUNG = {"en": ("old", "young"), "tr": ("yaşlı", "genç")}
 _OLD = 40  # years
 
@@ -343,13 +365,17 @@ _EN_VERY = re.compile(
 _EN_BIG = re.compile(r"\b(?:big|huge|wide|heavy|extra|jet)\b")
 _EN_NOT = re.compile(
     r"\b(?:(?:do|does|did|is|are|was|were|should|must|can|could|would|will|has|have)(?:n't|nt| not)"
-    r"|cannot|no longer|no more|not|never|no|without|minus|less|fewer|stop|quit|remove|delete|erase"
-    r"|hide|lose|reduce|get(?:ting)? rid of|free of|take off|take away|wipe off|wipe away"
-    r"|gone|vanish|disappear|go away)\b"
+    r"|cannot|no longer|no more|not|never|no|without|minus|less|fewer|stop|quit|removed?|deleted?"
+    r"|erased?|hide|ditch|discard|eliminate|lost|lose(?! (?:his |her )?(?:temper|cool|mind|weight))"
+    r"|reduce|get(?:ting)? rid of|free of|(?:take|took|taken|wipe|wiped) (?:off|away)"
+    r"|gone$|vanish|disappear|go away)(?!\w)"
     r"(?: (?:so|that|any|such|all)\b)?"
 )
 _EN_LACKS = re.compile(r"\bnot (\w+ )?enough\b")
 _EN_TOO = re.compile(r"\btoo (?:much |many )?(?=\w)")
+_EN_INTO = re.compile(
+    r"\b(?:turn|change|transform|convert|make|switch|go|swap)\b.* (?:into|to|for) (?P<into>.+)"
+)
 _EN_OFF = re.compile(
     r"\b(?:take|wipe|wash|scrub|clean|rub|pull|rip|peel|throw|get|have)\b"
     r"(?: (?P<before>\w.*) (?:off|away)\b| (?:off|away) (?P<after>\w.*))"
@@ -357,6 +383,7 @@ _EN_OFF = re.compile(
 
 
 def _english(text: str) -> Phrase:
+    text = _EN_YEARS_OFF.sub("younger", text.replace("make up", "makeup"))
     text, little = _EN_LITTLE.subn("", _EN_LACKS.sub(r"\1", text))
     text, nots = _EN_NOT.subn("", text)
     text, complaints = _EN_TOO.subn("", text)  # "too old": younger is wished
@@ -364,6 +391,8 @@ def _english(text: str) -> Phrase:
     degree = 1 if little else 3 if very or _EN_BIG.search(text) else 2
     negated = (nots + complaints) % 2 == 1
     readings = [Reading(text, negated)]
+    if turned := _EN_INTO.search(text):
+        readings.insert(0, Reading(turned["into"], negated, turned=True))
     if taken := _EN_OFF.search(text):  # "take ten years off" is no negation: both are tried
         thing = taken["before"] or taken["after"]
         readings.append(Reading(thing, not negated, taken=True))
@@ -399,25 +428,37 @@ _TR_LESS = re.compile(r"\bdaha az\b")
 _TR_NOT = re.compile(r"\b(?:değil|yok|istemiyorum|istemem|olmadan)\b")
 #: verbs that take away, if what they take is something that a face can do without
 _TR_AWAY = re.compile(
-    r"\b(?:(?:kald[ıi]r|sil|çıkar|temizle|gider|kes|azalt|yok e[td])\w*"
-    r"|yok olsun|kaybolsun|gitsin|kalksın|(?<=\w )(?:at|atsın|atılsın))$"
+    r"(?:\b(?:kald[ıi]r|sil|çıkar|temizle|gider|kes|azalt|yok e[td])\w*|\b(?:yok olsun|kaybolsun"
+    r"|gitsin|kalksın)|(?<=[ıiuü] )(?:at|atsın|atılsın)|(?<=[dt][ae]n )(?:kurt[au]r|kurtul)\w*)$"
+)
+_TR_ASKING = _set("mı mi mu mü mısın misin musun müsün mısınız misiniz")
+_TR_POLITE = re.compile(
+    r"(?P<stem>.{2,}?)(?:y?[ae]l[ıi]m|s[ae]n[ae]|[ıiuü]ver(?:s[ıi]n)?|y?[ıiuü]n[ıiuü]z|yken|ken)"
+)
+_TR_WOULD = re.compile(r"(?P<stem>.{2,}?)(?:[aeıiuü]?r|[ae]bil[ıi]r)")
+_TR_TOLD = re.compile(
+    r"(?P<stem>.{2,}?)(?:m[ıiuü]ş|s[ae]|[ıiuü]yor|[ıiuü][ln]s[ıiuü]n|(?<=[aeıiuüoö])ns[ıiuü]n)"
 )
 _NEGATIVE = re.compile(
     r"(?P<stem>.*[aeıioöuü].*?)m(?:[ae]s[ıi]n(?:l[ae]r)?|[ae]y[ıi]n|[ae]z|[ıiuü]yor|[ae]d[ae]n"
     r"|[ae]m[ıi]ş|[ae]y[ae]n)"
 )
+_NO_NEGATIVES = _set("abartmadan inanılmaz")
 _LACKING = re.compile(r"(?P<stem>.{3,})s(?P<vowel>[ıiuü])z")
 
 
 def _turkish(words: Sequence[str], vocabulary: Vocabulary) -> Phrase:
     if "değil" in words[1:-1]:  # "kadın değil erkek olsun": what comes after is wished
         words = words[words.index("değil") + 1 :]
+    asked = any(word in _TR_ASKING for word in words)
     affirmed = [_affirmed(word, vocabulary) for word in words]
     nots = sum(word != was for word, was in zip(affirmed, words, strict=True))
+    nots += "eksik" in words  # "eksik olmasın": let it not be missing
     intense = [_TR_INTENSE.get(word) for word in affirmed]
     text = " ".join(
         word if plain is None else plain for word, plain in zip(affirmed, intense, strict=True)
     )
+    text = _content(text, _TR_FILLERS)
     if not _TR_AWAY.search(text):  # in "yok et", yok is part of the verb
         text, more = _TR_NOT.subn("", text)
         nots += more
@@ -430,23 +471,41 @@ def _turkish(words: Sequence[str], vocabulary: Vocabulary) -> Phrase:
     readings = [Reading(text, negated)]
     # "başını kaldır" is no negation, nor is "hırsız": with these endings both are tried.
     if away := _TR_AWAY.search(text):
-        readings.append(Reading(text[: away.start()], not negated, taken=True))
+        readings.append(Reading(text[: away.start()].strip(), not negated, taken=True))
     having = " ".join(_having(word) for word in text.split())
     if having != text:
-        readings.append(Reading(having, not negated))
-    return _phrase(
-        degree, [each._replace(text=_content(each.text, _TR_FILLERS)) for each in readings]
+        readings.append(Reading(having, not negated, taken=True))
+    plainer = " ".join(
+        word if word in vocabulary.turkish else _plainer(word, asked) for word in text.split()
     )
+    if plainer != text:
+        readings.append(Reading(plainer, negated))
+    return _phrase(degree, readings)
 
 
 def _affirmed(word: str, vocabulary: Vocabulary) -> str:
     """A negated verb without its negation (gülmesin → gülsün); any other word as it is."""
-    if word in vocabulary.turkish:
+    if word in _NO_NEGATIVES:
         return word
     if found := _NEGATIVE.fullmatch(word):
         return f"{found['stem']}s{_close_vowel(found['stem'])}n"
-    if word.endswith(("ma", "me")) and word[:-2] in vocabulary.turkish:
-        return word[:-2]
+    if word not in vocabulary.turkish and word.endswith(("ma", "me")):
+        return word[:-2] if word[:-2] in vocabulary.turkish else word
+    return word
+
+
+def _plainer(word: str, asked: bool) -> str:
+    """A verb without what makes it polite or roundabout: takalım, taksana, takıver → tak.
+
+    What is told as done or happening is wished: uzamış, uzasa → uzasın. `asked`: as a question, in
+    which takar is short for "would you". Words that are no verbs may be maimed; so both are tried.
+    """
+    if found := _TR_POLITE.fullmatch(word):
+        return found["stem"]
+    if asked and (found := _TR_WOULD.fullmatch(word)):
+        return found["stem"]
+    if found := _TR_TOLD.fullmatch(word):
+        return f"{found['stem']}s{_close_vowel(found['stem'])}n"
     return word
 
 
