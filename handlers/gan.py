@@ -27,12 +27,12 @@ from handlers.kit import (
 from handlers.kit.reply import State
 from inference.jobs import Progress
 from inference.tasks.gan import (
-    GENERATOR_STEPS,
     JUDGED,
     MAX_SEED,
     MAX_STEPS,
     MIN_STEPS,
     MODES,
+    SLOWER,
     GanInput,
     GanResult,
     GanState,
@@ -113,7 +113,7 @@ def _words(result: GanResult) -> list[Say | Note]:
     blocks: list[Say | Note] = [Say(_verdict(result))]
     if asked.collapse:
         key = "gan-why" if result.collapsed else "gan-why-not"
-        blocks.append(Say(Message(key, generator=GENERATOR_STEPS)))
+        blocks.append(Say(Message(key, slower=SLOWER[asked.data])))
     real, fake = end.outputs
     blocks.append(Say(Message("gan-balance", real=real, fake=fake)))
     if asked.data == "digits":
@@ -200,7 +200,7 @@ def _data(result: GanResult, model: str) -> dict[str, Any]:
         "model": model,
         "data": asked.data,
         "collapse": asked.collapse,
-        "generator_steps": GENERATOR_STEPS if asked.collapse else 1,
+        "discriminator_slower": SLOWER[asked.data] if asked.collapse else 1,
         "steps": asked.steps,
         "seed": asked.seed,
         "ending": _ending(result),

@@ -31,7 +31,6 @@ from handlers.drawing.spaces import (
     WIDTH,
 )
 from inference.tasks.gan import (
-    GENERATOR_STEPS,
     HIGH,
     JUDGED,
     LOW,
@@ -115,12 +114,8 @@ def _page(asked: GanInput, say: Words, height: int) -> Image.Image:
     bold = font(32, bold=True)
     draw.text((MARGIN, BASELINE), "GAN", font=bold, fill=INK, anchor="ls")
     data, seed = Message(f"gan-picture-{asked.data}"), str(asked.seed)
-    if asked.collapse:
-        setup = Message(
-            "gan-picture-setup-collapse", data=data, generator=GENERATOR_STEPS, seed=seed
-        )
-    else:
-        setup = Message("gan-picture-setup", data=data, seed=seed)
+    key = "gan-picture-setup-unbalanced" if asked.collapse else "gan-picture-setup"
+    setup = Message(key, data=data, seed=seed)
     left = MARGIN + bold.getlength("GAN") + 16
     draw.text((left, BASELINE), say(setup), font=font(SMALL), fill=GREY, anchor="ls")
     return page

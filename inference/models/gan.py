@@ -31,20 +31,18 @@ from torch.nn import functional as F
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
 from inference.tasks.gan import (
-    GENERATOR_STEPS,
     GRID,
     HIGH,
     JUDGED,
     LOW,
+    SLOWER,
     GanInput,
     GanResult,
     GanState,
     Half,
 )
 
-LEARNING_RATE = 2e-3
-BETAS = (0.5, 0.999)  # little momentum: the other player changes the landscape at every step
-PLAYS_A_TURN = 40  # steps of either player between two looks at the queue, some 60 ms
+STEPS_A_TURN = 20  # between two looks at the queue, some 100 ms
 FRAMES = 61
 POINTS_SHOWN, DIGITS_SHOWN = 300, 56
 
@@ -132,20 +130,40 @@ def ring(count: int, radius: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """What suits a kind of data: sizes of the noise, of the hidden layers, of a batch; γ of R₁."""
+    """What suits a kind of data.
+
+    Sizes of the noise, of the hidden layers and of a batch; learning rate and first β of Adam; γ of
+    R₁. The second β is 0.99, a short memory: the other player keeps changing the landscape.
+    """
 
     noise: int
     generator: tuple[int, ...]
     discriminator: tuple[int, ...]
     batch: int
+    rate: float
+    beta: float
     gamma: float
 
 
-PLANS = {
-    "ring": Plan(noise=2, generator=(64, 64), discriminator=(64, 64), batch=128, gamma=0.1),
-    "rings": Plan(noise=2, generator=(64, 64), discriminator=(64, 64), batch=128, gamma=0.1),
-    "digits": Plan(noise=16, generator=(128, 256), discriminator=(256, 128), batch=64, gamma=0.2),
-}
+POINTS = Plan(
+    noise=2,
+    generator=(64, 64),
+    discriminator=(64, 64),
+    batch=128,
+    rate=2e-3,
+    beta=0.5,
+    gamma=0.1,
+)
+DIGITS = Plan(
+    noise=16,
+    generator=(128, 256),
+    discriminator=(256, 128),
+    batch=64,
+    rate=4e-3,
+    beta=0.0,
+    gamma=0.2,
+)
+PLANS = {"ring": POINTS, "rings": POINTS, "digits": DIGITS}
 
 
 @cache
@@ -195,7 +213,7 @@ class Training:
             self.G.append(nn.Tanh())  # there is no ink below −1 or above 1
         self.D = mlp((size, *self.plan.discriminator, 1), self._chance)
         self._learns_d, self._learns_g = (
-            torch.optim.Adam(player.parameters(), lr=LEARNING_RATE, betas=BETAS, fused=True)
+            torch.optim.Adam(player.parameters(), betas=(self.plan.beta, 0.99), fused=True)
             for player in (self.D, self.G)
         )
         self._due = frames_of(asked.steps)
@@ -205,19 +223,13 @@ class Training:
     def finished(self) -> bool:
         return self.step >= self.asked.steps
 
-    @property
-    def generator_steps(self) -> int:
-        """For each of the discriminator's."""
-        return GENERATOR_STEPS if self.asked.collapse else 1
-
     def advance(self, steps: int) -> None:
         """Let the two play up to `steps` rounds."""
         started = time.perf_counter()
         for _ in range(min(steps, self.asked.steps - self.step)):
-            self._slow_down()
+            self._set_pace()
             self._teach_discriminator()
-            for _ in range(self.generator_steps):
-                self._teach_generator()
+            self._teach_generator()
             self.step += 1
             if self.step in self._due:
                 self._frames.append(self.state())
@@ -242,11 +254,14 @@ class Training:
     def _noise(self, count: int) -> Tensor:
         return torch.randn(count, self.plan.noise, generator=self._chance, dtype=FLOAT)
 
-    def _slow_down(self) -> None:
-        """Hold the learning rate for one half of the time, then lower it to 0: all can settle."""
+    def _set_pace(self) -> None:
+        """Hold the learning rates for one half of the time, then lower them to 0, to settle."""
         left = 1 - self.step / self.asked.steps
-        for optimiser in (self._learns_d, self._learns_g):
-            optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, 2 * left)
+        rate = self.plan.rate * min(1.0, 2 * left)
+        self._learns_g.param_groups[0]["lr"] = rate
+        self._learns_d.param_groups[0]["lr"] = (
+            rate / SLOWER[self.asked.data] if self.asked.collapse else rate
+        )
 
     @torch.no_grad()
     def state(self) -> GanState:
@@ -360,7 +375,7 @@ class _Session(Session):
 
     def _advance(self, job: JobId) -> Progress | Result:
         training = self._trainings[job]
-        training.advance(max(1, PLAYS_A_TURN // (1 + training.generator_steps)))
+        training.advance(STEPS_A_TURN)
         if training.finished:
             del self._trainings[job]
             return Result(training.result())

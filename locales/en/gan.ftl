@@ -5,7 +5,7 @@ gan = gan
     .data = data
     .data-description = What to imitate: a ring of 8 clouds of points, two such rings, or 8 × 8 digits
     .collapse = collapse
-    .collapse-description = Whether to provoke mode collapse: the generator takes 5 steps for 1
+    .collapse-description = Whether to provoke mode collapse: the discriminator learns far too slowly
     .steps = steps
     .steps-description = Training steps, 100 to 5000
     .seed = seed
@@ -33,8 +33,8 @@ gan-said-digits-collapsed = Mode collapse: in the second half of the training th
     [one] was never more than one of the { $modes } digits among the generated ones
    *[other] were never more than { $most } of the { $modes } digits among the generated ones
 }. In the whole film it came by { $visited } of them: as soon as the discriminator sees through one picture, all pictures change to the next.
-gan-why = What was changed: the generator took { $generator } steps for each of the discriminator’s. The paper of 2014 warns of exactly that: it then maps ever more random numbers to the one thing that the discriminator takes for real. The losses alone would hardly tell you.
-gan-why-not = The generator took { $generator } steps for each of the discriminator’s, which mostly ends in mode collapse; not this time. Try another seed.
+gan-why = What was changed: the discriminator learnt { $slower } times more slowly. The paper of 2014 warns of it: a generator trained too far against a discriminator that hardly moves maps ever more random numbers to the one thing that passes for real. The losses alone would hardly tell you.
+gan-why-not = The discriminator learnt { $slower } times more slowly, which mostly ends in mode collapse; not this time. Try another seed.
 gan-balance = In the end the discriminator gives real samples a probability of { NUMBER($real, minimumFractionDigits: 2, maximumFractionDigits: 2) } of being real, and generated ones { NUMBER($fake, minimumFractionDigits: 2, maximumFractionDigits: 2) }; at ½ it can only toss a coin.
 gan-source = Real digits: E. Alpaydın and C. Kaynak, Boğaziçi University (UCI repository, CC BY 4.0)
 gan-settings = { NUMBER($steps) } steps, seed { $seed }, trained in { NUMBER($seconds, maximumSignificantDigits: 2) } s
@@ -52,7 +52,7 @@ gan-picture-ring = one ring
 gan-picture-rings = two rings
 gan-picture-digits = digits
 gan-picture-setup = { $data } · seed { $seed }
-gan-picture-setup-collapse = { $data }, generator { $generator } : 1 · seed { $seed }
+gan-picture-setup-unbalanced = { $data }, unbalanced · seed { $seed }
 gan-picture-step = step { NUMBER($step) } of { NUMBER($steps) }
 gan-picture-covered = { $covered } of { $modes }
 gan-picture-covered-points = modes covered

@@ -5,7 +5,7 @@ gan = gan
     .data = veri
     .data-description = Neyi taklit etsin: 8 nokta kümeli bir halka, böyle iki halka ya da 8 × 8 rakamlar
     .collapse = çökme
-    .collapse-description = Mod çökmesi çıksın mı: ayırt edicinin 1 adımına karşı üretici 5 adım atar
+    .collapse-description = Mod çökmesi çıksın mı: ayırt edici çok daha yavaş öğrenir
     .steps = adım
     .steps-description = Eğitim adımı sayısı, 100 ile 5000 arası
     .seed = tohum
@@ -31,8 +31,8 @@ gan-said-digits-collapsed = Mod çökmesi (mode collapse): eğitimin ikinci yar�
     [0] hiçbiri doğru dürüst çıkmadı
    *[other] aynı anda en çok { $most } tanesi vardı
 }. Film boyunca uğradığı rakam sayısı { $visited }: Ayırt edici bir resmin sahtesini tanıdı mı, bütün resimler bir sonrakine dönüşüyor.
-gan-why = Değiştirilen tek şey: ayırt edicinin (discriminator) her adımına karşı üretici { $generator } adım attı. 2014’teki makale tam da buna karşı uyarır: Üretici gitgide daha çok rastgele sayıyı, ayırt edicinin gerçek sandığı tek bir şeye bağlar. Yalnızca kayıplara baksan bunu pek anlayamazdın.
-gan-why-not = Ayırt edicinin (discriminator) her adımına karşı üretici { $generator } adım attı; bu çoğunlukla mod çökmesiyle biter, bu kez bitmedi. Başka bir tohum dene.
+gan-why = Değiştirilen tek şey: ayırt edici (discriminator) { $slower } kat yavaş öğrendi. 2014’teki makale buna karşı uyarır: Ayırt edici yerinde sayarken fazla eğitilen üretici, gitgide daha çok rastgele sayıyı gerçek diye geçen tek bir şeye bağlar. Yalnızca kayıplara baksan bunu pek anlayamazdın.
+gan-why-not = Ayırt edici (discriminator) { $slower } kat yavaş öğrendi; bu çoğunlukla mod çökmesiyle biter, bu kez bitmedi. Başka bir tohum dene.
 gan-balance = Sonunda ayırt edici, gerçek örneklere ortalama { NUMBER($real, minimumFractionDigits: 2, maximumFractionDigits: 2) }, üretilenlere { NUMBER($fake, minimumFractionDigits: 2, maximumFractionDigits: 2) } olasılıkla gerçek diyor; ½ ise yazı tura atmaktan farksız.
 gan-source = Gerçek rakamlar: E. Alpaydın ve C. Kaynak, Boğaziçi Üniversitesi (UCI arşivi, CC BY 4.0)
 gan-settings = { NUMBER($steps) } adım, tohum { $seed }, eğitim süresi: { NUMBER($seconds, maximumSignificantDigits: 2) } sn
@@ -50,7 +50,7 @@ gan-picture-ring = tek halka
 gan-picture-rings = iki halka
 gan-picture-digits = rakamlar
 gan-picture-setup = { $data } · tohum { $seed }
-gan-picture-setup-collapse = { $data }, üretici { $generator } : 1 · tohum { $seed }
+gan-picture-setup-unbalanced = { $data }, dengesiz · tohum { $seed }
 gan-picture-step = adım { NUMBER($step) } / { NUMBER($steps) }
 gan-picture-covered = { $covered } / { $modes }
 gan-picture-covered-points = kapsanan mod
