@@ -438,7 +438,8 @@ class Common:
 class Pace:
     """All lanes: `rate_of` a chat is its budget, `interval` the seconds between two sends in all.
 
-    With a `window`, sends go out within their turns, which end when they are answered. `clock` and `call_later` are the event loop's, or a test's.
+    With a `window`, sends go out within their turns, which end when they are answered. `clock` and
+    `call_later` are the event loop's, or a test's.
     """
 
     def __init__(

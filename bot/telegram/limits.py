@@ -20,6 +20,7 @@ def telegram_pace(
     call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
 ) -> Pace:
     """The budgets of one bot. A group's id is negative."""
+
     def rate(chat: int) -> Rate:
         return GROUP if chat < 0 else PRIVATE
 
