@@ -60,7 +60,8 @@ def manifest_of(settings: Settings) -> Manifest:
 def chosen(settings: Settings, store: Held) -> list[tuple[Task, Variant]]:
     """Each task that may come, and the checkpoint that answers it under this configuration."""
     tasks = [t for t in all_tasks().values() if settings.safety.enabled or t.name != SAFETY.name]
-    return [(task, task.variant(profile_of(task, settings, store))) for task in tasks]
+    profiles = [(task, profile_of(task, settings, store)) for task in tasks]
+    return [(task, task.variant(profile)) for task, profile in profiles if task.offered(profile)]
 
 
 def chosen_variants(settings: Settings, store: Held) -> list[Variant]:

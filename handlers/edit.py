@@ -32,6 +32,8 @@ from handlers.kit import (
 from handlers.kit.faces import Inversion, drawn, face_in, states
 from handlers.kit.parameters import echo
 from handlers.kit.runner import call_of
+from inference.tasks.face_guidance import MAX_TEXT, GuidanceInput, GuidedFace
+from inference.tasks.face_guidance import TASK as GUIDANCE
 from inference.tasks.face_wishes import MAX_LENGTH, Wish, Wishes, WishInput
 from inference.tasks.faces import ATTRIBUTES, MAX_SEED, Face, FacesInput, Portraits
 
@@ -50,9 +52,13 @@ async def edit(
 ) -> AsyncIterator[Reply]:
     """Grant a wish about a made-up face, or about the one in a photo."""
     understood = await _understand(request, services, wish)
-    notes: list[Note] = [Note(_unknown(phrase)) for phrase in understood.unknown]
+    guided = services.queue.offers(GUIDANCE.name) and bool(understood.unknown)
+    notes: list[Note] = []
+    if not guided:
+        notes += [Note(_unknown(phrase)) for phrase in understood.unknown]
     notes += [Note(Message("edit-refused", phrase=echo(p, 60))) for p in understood.refused]
-    alt = Message("edit-alt", wishes=_listed(understood.wishes))
+    wishes = _listed(understood, guided)
+    alt = Message("edit-alt", wishes=wishes)
     if picture is None:
         seed = drawn(seed)
         face = Face(seed)
@@ -65,9 +71,20 @@ async def edit(
         assert inversion.face is not None
         face = inversion.face
         notes.append(Note(Message("face-not-the-photo")))
-    edits = {each.attribute: _step(each, strength) for each in understood.wishes}
-    asked = FacesInput((face, replace(face, edits=tuple(edits.items()))), 512)
+    edits = _edits(understood.wishes, strength)
+    after_edits = replace(face, edits=tuple(edits.items()))
     edited = picture is not None
+    guidance: GuidedFace | None = None
+    if guided:
+        sentence = ", ".join(understood.unknown)[:MAX_TEXT]
+        job = GuidanceInput(after_edits, sentence, strength, descend=edited)
+        async with services.submit(request, GUIDANCE.name, job) as ticket:
+            async for state in states(ticket, request, services, "edit-guiding", alt, edited):
+                yield state
+        guidance = ticket.outcome.result
+        after_edits = Face(style=guidance.style)
+        notes.append(Note(_guided(understood, guidance)))
+    asked = FacesInput((face, after_edits), 512)
     async with services.submit(request, "faces", asked) as ticket:
         async for state in states(ticket, request, services, "edit-painting", alt, edited):
             yield state
@@ -81,13 +98,13 @@ async def edit(
     settings = () if seed is None else (Note(Message("edit-settings", seed=str(seed))),)
     yield Reply(
         blocks=(
-            Say(Message("edit-said", wishes=_listed(understood.wishes))),
+            Say(Message("edit-said", wishes=wishes)),
             *notes,
             *settings,
         ),
         pictures=(Image(pair, "edit.jpg", alt),),
-        buttons=_buttons(request, seed, strength),
-        credit=Credit(done.model, stand_in_for="StyleCLIP"),
+        buttons=_buttons(request, understood.wishes, seed, strength, guided),
+        credit=_credit(services, done.model, guided),
         data={
             "model": done.model,
             "wish": wish,
@@ -96,7 +113,8 @@ async def edit(
             "refused": list(understood.refused),
             "seed": seed,
             "strength": strength,
-            "inference_seconds": result.seconds,
+            "likeness": [guidance.before, guidance.after] if guidance else None,
+            "inference_seconds": result.seconds + (guidance.seconds if guidance else 0.0),
         },
     )
 
@@ -114,7 +132,8 @@ async def _understand(request: Request, services: Services, wish: str) -> Wishes
             if state := waiting(event):
                 services.runs.tell(state)
     understood: Wishes = ticket.outcome.result
-    if not understood.wishes:
+    steered = services.queue.offers(GUIDANCE.name) and understood.unknown
+    if not understood.wishes and not steered:
         if understood.refused:
             raise UserError("edit-refused", phrase=echo(understood.refused[0], 60))
         senses = [f"{attribute}-more" for attribute in ATTRIBUTES]
@@ -127,26 +146,57 @@ def _unknown(phrase: str) -> Message:
     return Message("edit-unknown", phrase=echo(phrase, 60))
 
 
-def _listed(wishes: tuple[Wish, ...]) -> Listing:
-    """*older, and with glasses*."""
-    senses = [f"{wish.attribute}-{'more' if wish.strength > 0 else 'less'}" for wish in wishes]
-    return Listing([Message(f"edit-{sense}") for sense in senses])
+def _guided(understood: Wishes, found: GuidedFace) -> Message:
+    phrase = echo(", ".join(understood.unknown), 60)
+    return Message("edit-guided", phrase=phrase, before=found.before, after=found.after)
 
 
-def _step(wish: Wish, strength: float) -> float:
-    """Standard deviations, within what leaves a face whole."""
-    low, high = ATTRIBUTES[wish.attribute]
-    return max(low, min(high, wish.strength * strength))
+def _credit(services: Services, painter: str, guided: bool) -> Credit:
+    if guided:
+        return Credit(services.queue.variant(GUIDANCE.name).name)
+    return Credit(painter, stand_in_for="StyleCLIP")
 
 
-def _buttons(request: Request, seed: int | None, strength: float) -> tuple[Button, ...]:
-    """A slider: the same wish, weaker and stronger."""
+def _listed(understood: Wishes, guided: bool) -> Listing:
+    """*older, with glasses and “a mohawk”*."""
+    listed = []
+    for wish in understood.wishes:
+        sense = "more" if wish.strength > 0 else "less"
+        listed.append(Message(f"edit-{wish.attribute}-{sense}"))
+    if guided:
+        quoted = [Message("edit-quoted", phrase=echo(each, 60)) for each in understood.unknown]
+        listed += quoted
+    return Listing(listed)
+
+
+def _edits(wishes: tuple[Wish, ...], strength: float) -> dict[str, float]:
+    """Standard deviations of each attribute, within what leaves a face whole."""
+    edits = {}
+    for wish in wishes:
+        low, high = ATTRIBUTES[wish.attribute]
+        edits[wish.attribute] = max(low, min(high, wish.strength * strength))
+    return edits
+
+
+def _buttons(
+    request: Request, wishes: tuple[Wish, ...], seed: int | None, strength: float, guided: bool
+) -> tuple[Button, ...]:
+    """A slider: the same wish, weaker and stronger, where that changes something.
+
+    `guided`: a wish has no limit that is known.
+    """
     same: dict[str, Any] = dict(call_of(request).arguments)
     if seed is not None:
         same["seed"] = seed
     buttons = []
     for name, factor in (("weaker", LESS), ("stronger", MORE)):
         other = round(strength * factor, 2)
+        while (
+            not guided
+            and 0.1 <= other <= MAX_FACTOR
+            and _edits(wishes, other) == _edits(wishes, strength)
+        ):
+            other = round(other * factor, 2)  # both are beyond what leaves a face whole
         if 0.1 <= other <= MAX_FACTOR:
             buttons.append(
                 Button(Message(f"edit-{name}"), Call("edit", {**same, "strength": other}))

@@ -94,6 +94,10 @@ class QueueOptions:
     tasks: Mapping[str, Task] | None = None
     preload: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def profile_of(self, task: str) -> str:
+        """The profile whose checkpoint answers a task."""
+        return self.variants.get(task, self.profile)
+
 
 @dataclass(frozen=True, slots=True)
 class RoomOverview:
@@ -160,7 +164,11 @@ class InferenceQueue:
         self._weights = weights
         self._options = options or QueueOptions()
         self._engine = engine or ProcessEngine(self._options.devices, self._options.workers)
-        self._tasks = self._options.tasks or all_tasks()
+        self._tasks = {
+            name: task
+            for name, task in (self._options.tasks or all_tasks()).items()
+            if task.offered(self._options.profile_of(name))
+        }
         self._supply = Supply(weights, self._line_up, self._unavailable)
         self._sharing = Sharing(self._options.cached_results)
         self._costs = Costs()
@@ -190,7 +198,7 @@ class InferenceQueue:
             QueueClosed: the queue is shutting down.
             TooLargeForDevice: no device can ever hold the model.
             ModelFailed: the payload does not pickle.
-            KeyError: no such task.
+            KeyError: no such task, or none under this configuration; see `offers`.
         """
         return Submission(self, job)
 
@@ -264,8 +272,11 @@ class InferenceQueue:
 
     def variant(self, task: str) -> Variant:
         """The checkpoint that answers a task under this configuration."""
-        declared = self._tasks[task]
-        return declared.variant(self._options.variants.get(task, self._options.profile))
+        return self._tasks[task].variant(self._options.profile_of(task))
+
+    def offers(self, task: str) -> bool:
+        """Whether there is a checkpoint for a task under this configuration."""
+        return task in self._tasks
 
     def lift(self, task: str, seconds: float) -> None:
         """Let a task's jobs go before others by `seconds` of device time; 0 ends that.

@@ -202,6 +202,9 @@ class ScriptedQueue:
     def variant(self, task: str) -> Variant:
         return all_tasks()[task].variant(self.profile)
 
+    def offers(self, task: str) -> bool:
+        return all_tasks()[task].offered(self.profile)
+
     def overview(self) -> Overview:
         return standing()
 

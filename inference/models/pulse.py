@@ -31,7 +31,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator as Generator_
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -39,7 +39,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inference.jobs import Progress
-from inference.model import JobId, Model, Result, Session, SessionEvent
+from inference.model import JobId, Model, Result, Session
+from inference.models.courses import Course, Courses
 from inference.models.faces import to_pixels
 from inference.models.stylegan import LAYERS, SLOPE, STYLE, Generator
 from inference.tasks.face_search import EPSILON, Found, FoundFace, SearchInput, SearchState
@@ -118,7 +119,7 @@ class Search:
         self._size = search_size(asked.side)
         self._seconds = 0.0
 
-    def run(self) -> Iterator[Progress | Result]:
+    def run(self) -> Course:
         """Progress with previews while it searches; at last the `Result`."""
         began = time.perf_counter()
         asked = self._asked
@@ -215,27 +216,4 @@ class Pulse(Model):
         return faces.float()
 
     def start(self, batch: Mapping[JobId, SearchInput]) -> Session:
-        return _Searches({job: Search(self, asked).run() for job, asked in batch.items()})
-
-
-class _Searches(Session):
-    """Advances each search in turn."""
-
-    def __init__(self, searches: dict[JobId, Iterator[Progress | Result]]) -> None:
-        self._searches = searches
-
-    @property
-    def jobs(self) -> frozenset[JobId]:
-        return frozenset(self._searches)
-
-    def cancel(self, job: JobId) -> None:
-        self._searches.pop(job, None)
-
-    def step(self) -> Sequence[SessionEvent]:
-        events: list[SessionEvent] = []
-        for job, search in list(self._searches.items()):
-            event = next(search)
-            if isinstance(event, Result):
-                del self._searches[job]
-            events.append((job, event))
-        return events
+        return Courses({job: Search(self, asked).run() for job, asked in batch.items()})

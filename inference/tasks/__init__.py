@@ -73,8 +73,16 @@ class Task:
         """How a worker treats its sessions: in turn, in the background, or open to newcomers."""
         return "stream" if self.continuous else "long" if self.long else "short"
 
+    def offered(self, profile: str) -> bool:
+        """Whether a profile has a checkpoint for it. Some tasks need more than `embedded` has."""
+        return profile in self.variants or "embedded" in self.variants
+
     def variant(self, profile: str) -> Variant:
-        """The checkpoint of a profile; `full` falls back on `embedded` where both are the same."""
+        """The checkpoint of a profile; `full` falls back on `embedded` where both are the same.
+
+        Raises:
+            KeyError: none; see `offered`.
+        """
         return self.variants.get(profile) or self.variants["embedded"]
 
 

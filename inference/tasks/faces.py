@@ -19,20 +19,24 @@ WEIGHTS = tuple(
     f"mobilestylegan-{part}-{kind}" for part in ("mapping", "synthesis") for kind in ("xml", "bin")
 )
 #: what of a face can be changed, and from how little to how much of it (standard deviations) faces
-#: stay whole; see training/faces
+#: stay whole, as judged by another model; see training/faces
 ATTRIBUTES: Mapping[str, tuple[float, float]] = {
-    "smile": (-2.5, 2.5),
-    "age": (-2.5, 2.5),
-    "femininity": (-2.5, 2.5),
-    "hair_lightness": (-2.5, 2.5),
-    "hair_length": (-2.5, 2.5),
-    "glasses": (-2.5, 2.5),
-    "mouth_open": (-2.5, 2.5),
-    "turn": (-2.0, 2.0),
-    "nod": (-2.0, 2.0),
-    "beard": (-2.5, 2.5),
-    "grey_hair": (-2.5, 2.5),
-    "makeup": (-2.5, 2.5),
+    "smile": (-3.0, 3.0),
+    "age": (-3.0, 3.0),
+    "femininity": (-3.0, 2.0),
+    "hair_lightness": (-3.0, 3.0),
+    "hair_length": (-3.0, 2.0),
+    "glasses": (-2.0, 2.5),
+    "eyes_open": (-3.0, 3.0),
+    "mouth_open": (-3.0, 3.0),
+    "turn": (-2.5, 2.5),
+    "nod": (-3.0, 3.0),
+    "surprise": (-3.0, 3.0),
+    "anger": (-3.0, 3.0),
+    "beard": (-3.0, 3.0),
+    "red_hair": (-2.0, 3.0),
+    "grey_hair": (-3.0, 2.0),
+    "makeup": (-3.0, 3.0),
 }
 
 MODEL_NAME = "MobileStyleGAN (FFHQ)"

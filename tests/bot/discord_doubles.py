@@ -61,6 +61,9 @@ class ScriptedQueue:
     def variant(self, task: str) -> Variant:
         return all_tasks()[task].variant("embedded")
 
+    def offers(self, task: str) -> bool:
+        return all_tasks()[task].offered("embedded")
+
     def overview(self) -> Overview:
         return standing()
 

@@ -35,19 +35,23 @@ async def test_a_wish_about_a_made_up_face() -> None:
     assert reply.pictures[0].name == "edit.jpg"
 
 
-@pytest.mark.parametrize("strength", [0.1, 0.5, 3.0])
+@pytest.mark.parametrize("strength", [0.1, 0.5, 1.0, 3.0])
 async def test_the_slider_stays_within_what_leaves_a_face_whole(strength: float) -> None:
     services, queue = scripted(face_wishes=understood(Wish("age", -3, "a baby")), faces=paint)
     reply = await FakePlatform(services).ask("edit", wish="a baby", seed=4, strength=strength)
     (edits,) = queue.jobs[1].payload.faces[1].edits
     assert edits == ("age", max(ATTRIBUTES["age"][0], -3 * strength))
-    offered = [
+    offered = [  # beside "again"
         button.call.arguments["strength"]
         for button in reply.buttons
-        if button.call and button.call.command == "edit" and "strength" in button.call.arguments
+        if button.call
+        and button.call.command == "edit"
+        and button.call.arguments.get("strength", strength) != strength
     ]
     assert offered
-    assert all(0.1 <= each <= 3.0 for each in offered)
+    for other in offered:
+        assert 0.1 <= other <= 3.0
+        assert max(ATTRIBUTES["age"][0], -3 * other) != edits[1], "it would change nothing"
 
 
 async def test_what_was_not_understood_is_told() -> None:

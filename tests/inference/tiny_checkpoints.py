@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -98,6 +101,33 @@ def llama(folder: Path) -> Path:
         initializer_range=0.4,
     )
     return saved(folder, LlamaForCausalLM(config).eval(), byte_tokenizer(CHAT))
+
+
+def clip(folder: Path) -> Path:
+    """An untaught CLIP for pictures of 32 pixels: its cosines mean nothing, but have gradients."""
+    torch.manual_seed(6)
+    layers = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    config = CLIPConfig(
+        text_config={
+            **layers,
+            "vocab_size": 257,
+            "max_position_embeddings": CONTEXT,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+            "pad_token_id": 0,
+        },
+        vision_config={**layers, "image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
+    tokenizer = byte_tokenizer()
+    tokenizer.pad_token = END  # whose first one is the end, as with CLIP's own
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
+    return saved(folder, CLIPModel(config).eval(), tokenizer)
 
 
 def saved(folder: Path, network: Any, tokenizer: PreTrainedTokenizerFast) -> Path:
