@@ -161,8 +161,8 @@ def _listed(understood: Wishes, guided: bool) -> Listing:
     """*older, with glasses and “a mohawk”*."""
     listed = []
     for wish in understood.wishes:
-        sense = "more" if wish.strength > 0 else "less"
-        listed.append(Message(f"edit-{wish.attribute}-{sense}"))
+        sense = f"{wish.attribute}-{'more' if wish.strength > 0 else 'less'}"
+        listed.append(Message(f"edit-{sense}"))
     if guided:
         quoted = [Message("edit-quoted", phrase=echo(each, 60)) for each in understood.unknown]
         listed += quoted

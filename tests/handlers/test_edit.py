@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.tasks.face_guidance import GuidanceInput, GuidedFace
 from inference.tasks.face_wishes import Wish, Wishes, WishInput
 from inference.tasks.faces import ATTRIBUTES, Face, FacesInput, Portraits
 from tests.fakes import FakePlatform, Script, done, photo, picture, scripted
 from tests.handlers.test_faces import one_face, search
 
 OLDER = Wish("age", 2, "older")
+STYLE_VALUES = 23 * 512
 
 
 def understood(*wishes: Wish, unknown: tuple[str, ...] = (), refused: tuple[str, ...] = ()) -> Any:
@@ -94,3 +96,47 @@ async def test_a_photo_is_searched_for_first() -> None:
     assert before.style and after.style == before.style
     assert after.edits == (("age", 2.0),)
     assert "not the photo" in platform.read(reply)
+
+
+def guided(payload: GuidanceInput) -> Script:
+    style = np.zeros(STYLE_VALUES, "<f2").tobytes()
+    return [done(GuidedFace(style, 0.211, 0.262, 1.5), "StyleCLIP")]
+
+
+async def test_the_full_edition_follows_sentences_that_no_direction_was_fitted_for() -> None:
+    wishes = understood(OLDER, unknown=("with a mohawk",))
+    services, queue = scripted(face_wishes=wishes, faces=paint, face_guidance=guided)
+    queue.profile = "full"
+    platform = FakePlatform(services)
+    reply = await platform.ask("edit", wish="older, with a mohawk", seed=4, strength=0.5)
+    _, steered, painted, _ = (job.payload for job in queue.jobs)
+    base = Face(4, edits=(("age", 1.0),))
+    assert steered == GuidanceInput(base, "with a mohawk", 0.5)
+    assert painted.faces == (Face(4), Face(style=bytes(2 * STYLE_VALUES)))
+    text = platform.read(reply)
+    assert "older and “with a mohawk”" in text
+    assert "0.21" in text
+    assert "0.26" in text
+    assert "do not know" not in text
+    assert reply.credit is not None
+    assert "SigLIP" in reply.credit.model
+    assert reply.credit.stand_in_for is None
+
+
+async def test_the_full_edition_needs_no_wish_that_it_knows() -> None:
+    services, queue = scripted(
+        face_wishes=understood(unknown=("mor saçlı",)), faces=paint, face_guidance=guided
+    )
+    queue.profile = "full"
+    platform = FakePlatform(services, "tr")
+    reply = await platform.ask("edit", wish="mor saçlı", seed=4)
+    assert not reply.error
+    assert "“mor saçlı”" in platform.read(reply)
+
+
+async def test_what_is_refused_does_not_reach_the_comparing_network() -> None:
+    wishes = understood(unknown=("with a mohawk",), refused=("lighter skin",))
+    services, queue = scripted(face_wishes=wishes, faces=paint, face_guidance=guided)
+    queue.profile = "full"
+    await FakePlatform(services).ask("edit", wish="with a mohawk, lighter skin", seed=4)
+    assert queue.jobs[1].payload.text == "with a mohawk"
