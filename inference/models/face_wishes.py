@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.model import BadInput, OneStepModel
-from inference.models.sentence_encoder import SentenceEncoder, one_thread
+from inference.models.sentence_encoder import SentenceEncoder, one_blas_thread
 from inference.models.wish_words import (
     DEPENDENT,
     PREPOSITIONS,
@@ -267,13 +267,13 @@ class FaceWishes(OneStepModel):
     """Reads wishes in batches. It runs on the CPU wherever the other models are."""
 
     def load(self, device: str) -> None:
-        with one_thread():
+        with one_blas_thread():
             self._anchors = Anchors(SentenceEncoder())
         self._refused = np.array([meaning == REFUSED for meaning in self._anchors.meanings])
 
     def predict(self, inputs: Sequence[WishInput]) -> Sequence[Wishes | BadInput]:
         """What is wished in each input; one longer than MAX_LENGTH fails alone ("too-long")."""
-        with one_thread():
+        with one_blas_thread():
             return self._read(inputs)
 
     def _read(self, inputs: Sequence[WishInput]) -> Sequence[Wishes | BadInput]:

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -30,6 +29,7 @@ from torch.nn import functional as F
 
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
+from inference.models.threads import one_thread
 from inference.tasks.gan import (
     GRID,
     HIGH,
@@ -334,20 +334,6 @@ def frames_of(steps: int) -> frozenset[int]:
     return frozenset(round(steps * number / (FRAMES - 1)) for number in range(1, FRAMES))
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on this thread only, for a while.
-
-    Batches this small are not worth sharing out, and sums in another order would give another film.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)  # other models of this process want them
-
-
 class Gan(Model):
     """Trains both networks anew for every job; there are no weights to load.
 
@@ -356,7 +342,7 @@ class Gan(Model):
 
     def load(self, device: str) -> None:
         """Take a few steps, so that the first visitor does not pay for torch's own start."""
-        with _one_thread():
+        with one_thread():
             for kind in PLANS:
                 Training(GanInput(kind)).advance(2)
 
@@ -366,11 +352,11 @@ class Gan(Model):
 
 class _Session(Session):
     def __init__(self, batch: Mapping[JobId, GanInput]) -> None:
-        with _one_thread():
+        with one_thread():
             self._trainings = {job: Training(asked) for job, asked in batch.items()}
 
     def step(self) -> Sequence[SessionEvent]:
-        with _one_thread():
+        with one_thread():
             return [(job, self._advance(job)) for job in list(self._trainings)]
 
     def _advance(self, job: JobId) -> Progress | Result:

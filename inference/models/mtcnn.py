@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +27,7 @@ from torch.nn.functional import interpolate
 from torchvision.ops import batched_nms
 
 from inference.model import OneStepModel
+from inference.models.threads import one_thread
 from inference.pictures import PictureError, decode
 from inference.tasks.face_detection import Face, FaceInput, Faces, Landmarks
 
@@ -358,7 +358,7 @@ class Mtcnn(OneStepModel):
         self._cascade = cascade.eval().to(device).to(memory_format=torch.channels_last)
         self._device = device
         # The first pass allocates; nobody should wait for that.
-        with _one_thread():
+        with one_thread():
             self._find([Image.effect_noise((MIN_SIDE, MIN_SIDE), 100).convert("RGB")])
 
     def predict(self, inputs: Sequence[FaceInput]) -> Sequence[Faces | PictureError]:
@@ -372,7 +372,7 @@ class Mtcnn(OneStepModel):
                 results[index] = error
         began = time.perf_counter()
         found: dict[int, tuple[Face, ...]] = dict.fromkeys(pictures, ())
-        with _one_thread():
+        with one_thread():
             for pixels in (None, *SQUINTS):
                 left = [index for index in pictures if not found[index]]
                 if not left:
@@ -396,21 +396,6 @@ class Mtcnn(OneStepModel):
             boxes, scores = boxes[:FACES], scores[:FACES]
             tables.append((boxes, scores, self._cascade.look_again(picture, boxes)))
         return tables
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on this thread only, for a while.
-
-    It is a thousand small steps; on a busy machine waiting for the other threads at each of them
-    takes ten times as long as the work.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)  # other models of this process want them
 
 
 def _prepared(wanted: FaceInput) -> Image.Image:

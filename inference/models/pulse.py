@@ -50,6 +50,7 @@ GAUSSIAN_OF = 16_384  # styles to which the Gaussian is fitted
 POOL = 64  # random places of which the best are starts
 RATE = 0.3  # of Adam; 0.4 in the paper, on its larger sphere
 CROSS = 0.05  # weight of the geodesic cross loss, as in the paper
+LOOSE_CROSS = 0.02  # of a search that may leave likely faces to come closer
 DISTANCE = 100.0  # weight of the squared distance, as in the paper
 CORRECT_AT = (0.25, 0.5, 0.7, 0.85, 0.95)  # of the steps: when whole faces are painted
 
@@ -117,6 +118,7 @@ class Search:
         self._model = model
         self._asked = asked
         self._size = search_size(asked.side)
+        self._cross = LOOSE_CROSS if asked.loose else CROSS
         self._seconds = 0.0
 
     def run(self) -> Course:
@@ -165,7 +167,7 @@ class Search:
         descent.zero_grad()
         faces = self._model.look(self._model.latents.styles(v), self._size)
         distance = self._distance(faces, correction)  # (S,)
-        loss = DISTANCE * distance.clamp(min=EPSILON) + CROSS * geodesic_cross(v)
+        loss = DISTANCE * distance.clamp(min=EPSILON) + self._cross * geodesic_cross(v)
         # The sum's gradient is each start's own: they share nothing.
         loss.sum().backward()  # type: ignore[no-untyped-call]
         descent.step()

@@ -35,7 +35,7 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_thread() -> AbstractContextManager[object]:
+def one_blas_thread() -> AbstractContextManager[object]:
     """Within it, numpy's products of matrices keep to one thread.
 
     Those of a sentence are small: more threads gain little, and on a busy machine they wait for
@@ -66,7 +66,7 @@ class SentenceEncoder:
         clean = [each.encode("utf-8", "replace").decode() for each in sentences]
         if not clean:
             return np.empty((0, SIZE), np.float32)
-        with one_thread():
+        with one_blas_thread():
             vectors: Vectors = self._network.encode(clean)
         return vectors
 

@@ -31,8 +31,7 @@ along one direction: again one straight border, at most three points.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -42,6 +41,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
+from inference.models.threads import one_thread
 from inference.tasks.xor import (
     GRID,
     HIGH,
@@ -267,21 +267,6 @@ def choose_frames(outputs: Tensor, count: int) -> list[int]:
     return sorted({0, *chosen.tolist()})
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on this thread only, for a while.
-
-    Four points are too few to share out, and on a busy machine waiting for the other threads at
-    every step takes ten times as long as the work.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)  # other models of this process want them
-
-
 class Xor(Model):
     """Trains both networks anew for every job; there is nothing to load.
 
@@ -290,7 +275,7 @@ class Xor(Model):
 
     def load(self, device: str) -> None:
         """Take a few steps, so that the first visitor does not pay for torch's own start."""
-        with _one_thread():
+        with one_thread():
             Training(XorInput()).advance(3)
 
     def start(self, batch: Mapping[JobId, XorInput]) -> Session:
@@ -302,7 +287,7 @@ class _Session(Session):
         self._trainings = {job: Training(asked) for job, asked in batch.items()}
 
     def step(self) -> Sequence[SessionEvent]:
-        with _one_thread():
+        with one_thread():
             return [(job, self._advance(job)) for job in list(self._trainings)]
 
     def _advance(self, job: JobId) -> Progress | Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -190,7 +191,9 @@ async def test_whoever_wants_to_be_forgotten_is() -> None:
     assert [job.task for job in queue.jobs].count("face-search") == 2
 
 
-def test_styles_are_kept_for_a_while_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_styles_are_kept_for_a_while_and_not_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 0.0
     monkeypatch.setattr(face_kit.time, "monotonic", lambda: now)
     kept = face_kit.KeptStyles()
@@ -202,6 +205,17 @@ def test_styles_are_kept_for_a_while_and_not_too_many(monkeypatch: pytest.Monkey
     for number in range(face_kit.KEPT_FACES + 5):
         kept.keep("a", str(number), b"x")
     assert kept.of("a", "4") is None and kept.of("a", "5") == b"x"
+
+
+async def test_a_style_goes_when_its_time_is_over_and_not_when_somebody_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(face_kit, "KEPT", 0.02)
+    kept = face_kit.KeptStyles()
+    kept.keep("a", "1", b"x")
+    async with asyncio.timeout(30):
+        while kept._styles:
+            await asyncio.sleep(0.05)
 
 
 async def test_no_face_is_said() -> None:
