@@ -19,7 +19,7 @@ WEIGHTS = tuple(
     f"mobilestylegan-{part}-{kind}" for part in ("mapping", "synthesis") for kind in ("xml", "bin")
 )
 #: what of a face can be changed, and from how little to how much of it (standard deviations) faces
-#: stay whole, as judged by another model; see training/faces
+#: stay whole, by eye; see training/faces
 ATTRIBUTES: Mapping[str, tuple[float, float]] = {
     "smile": (-3.0, 3.0),
     "age": (-3.0, 3.0),
