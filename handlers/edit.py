@@ -52,7 +52,7 @@ async def edit(
 ) -> AsyncIterator[Reply]:
     """Grant a wish about a made-up face, or about the one in a photo."""
     understood = await _understand(request, services, wish)
-    guided = services.queue.offers(GUIDANCE.name) and bool(understood.unknown)
+    guided = _can_be_guided(services, understood)
     notes: list[Note] = []
     if not guided:
         notes += [Note(_unknown(phrase)) for phrase in understood.unknown]
@@ -132,14 +132,18 @@ async def _understand(request: Request, services: Services, wish: str) -> Wishes
             if state := waiting(event):
                 services.runs.tell(state)
     understood: Wishes = ticket.outcome.result
-    steered = services.queue.offers(GUIDANCE.name) and understood.unknown
-    if not understood.wishes and not steered:
+    if not understood.wishes and not _can_be_guided(services, understood):
         if understood.refused:
             raise UserError("edit-refused", phrase=echo(understood.refused[0], 60))
         senses = [f"{attribute}-more" for attribute in ATTRIBUTES]
         known = Listing([Message(f"edit-{sense}") for sense in senses], "or")
         raise UserError("edit-nothing", wishes=known)
     return understood
+
+
+def _can_be_guided(services: Services, understood: Wishes) -> bool:
+    """Whether something is wished for that no direction grants, and there is another way to it."""
+    return bool(understood.unknown) and services.queue.offers(GUIDANCE.name)
 
 
 def _unknown(phrase: str) -> Message:

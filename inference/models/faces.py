@@ -96,6 +96,11 @@ class FaceModel(Model):
         return to_pixels(faces)
 
 
+def to_bytes(style: Tensor) -> bytes:  # (LAYERS, 512)
+    """As `Face.style` has it."""
+    return style.detach().half().cpu().numpy().astype("<f2").tobytes()
+
+
 def to_pixels(faces: Tensor) -> NDArray[np.uint8]:  # (N, 3, H, W), from -1 to 1
     """RGB bytes, (N, H, W, 3)."""
     scaled = (faces.float() * 127.5 + 128).clamp(0, 255)

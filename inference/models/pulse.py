@@ -41,7 +41,7 @@ from torch.nn import functional as F
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session
 from inference.models.courses import Course, Courses
-from inference.models.faces import to_pixels
+from inference.models.faces import to_bytes, to_pixels
 from inference.models.stylegan import LAYERS, SLOPE, STYLE, Generator
 from inference.tasks.face_search import EPSILON, Found, FoundFace, SearchInput, SearchState
 
@@ -191,7 +191,7 @@ class Search:
         return whole.clamp(-1, 1), small
 
     def _found(self, v: Tensor, whole: Tensor) -> FoundFace:
-        style = self._model.latents.styles(v.detach()).half().cpu().numpy().astype("<f2").tobytes()
+        style = to_bytes(self._model.latents.styles(v.detach())[0])
         pixels = to_pixels(F.avg_pool2d(whole, 2))[0]
         return FoundFace(style, self._distance(whole).item(), pixels)
 

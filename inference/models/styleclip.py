@@ -38,7 +38,7 @@ from torch.nn import functional as F
 from inference.jobs import Progress
 from inference.model import JobId, Result, Session
 from inference.models.courses import Course, Courses
-from inference.models.faces import FaceModel, to_pixels
+from inference.models.faces import FaceModel, to_bytes, to_pixels
 from inference.models.stylegan import LAYERS, STYLE
 from inference.models.wish_words import lower
 from inference.tasks.face_guidance import GuidanceInput, GuidedFace
@@ -149,8 +149,7 @@ class StyleClip(FaceModel):
                 (self.comparison.of_faces(self.look(each)) @ target).item()
                 for each in (start, style)
             )
-        values = style[0].detach().half().cpu().numpy().astype("<f2").tobytes()
-        yield Result(GuidedFace(values, before, after, time.perf_counter() - began))
+        yield Result(GuidedFace(to_bytes(style[0]), before, after, time.perf_counter() - began))
 
     def _descent(
         self, start: Tensor, target: Tensor, strength: float
