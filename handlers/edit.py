@@ -82,7 +82,7 @@ async def edit(
             async for state in states(ticket, request, services, "edit-guiding", alt, edited):
                 yield state
         guidance = ticket.outcome.result
-        after_edits = Face(style=guidance.style)
+        after_edits = guidance.face
         notes.append(Note(_guided(understood, guidance)))
     asked = FacesInput((face, after_edits), 512)
     async with services.submit(request, "faces", asked) as ticket:

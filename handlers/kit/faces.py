@@ -1,6 +1,6 @@
 """What the commands on faces share: finding a face in a photo, and what is said while they work.
 
-Nothing of an uploaded face is kept but, for some minutes and in memory, the style that was found
+Nothing of an uploaded face is kept but, for some minutes and in memory, the face that was found
 for it, so that the buttons under an answer need no second search.
 """
 
@@ -34,7 +34,7 @@ SURE, SURE_OF_FEW = 0.8, 0.7  # confidence from which on a face is one
 FEW = 16  # pixels
 INVERTED_AT = 128  # pixels at which a photo is searched for
 INVERSION_STEPS = 120
-KEPT = 600.0  # seconds that the style of an uploaded face is kept
+KEPT = 600.0  # seconds that what was found of an uploaded face is kept
 KEPT_FACES = 256
 
 
@@ -118,37 +118,40 @@ async def face_in(
     return PhotoFace(cut, facts, len(found.faces) - 1)
 
 
-class KeptStyles:
-    """Styles of uploaded faces, by who sent them and the photo's digest. In memory, for minutes."""
+class KeptFaces:
+    """Uploaded faces as searches found them, by who sent them and the photo's digest.
+
+    In memory, for minutes.
+    """
 
     def __init__(self) -> None:
-        self._styles: OrderedDict[tuple[str, str], tuple[float, bytes]] = OrderedDict()
+        self._faces: OrderedDict[tuple[str, str], tuple[float, Face]] = OrderedDict()
 
-    def keep(self, user: str, digest: str, style: bytes) -> None:
+    def keep(self, user: str, digest: str, face: Face) -> None:
         """Until `KEPT` seconds have passed, or others need the place."""
-        self._styles[user, digest] = (time.monotonic() + KEPT, style)
+        self._faces[user, digest] = (time.monotonic() + KEPT, face)
         asyncio.get_running_loop().call_later(KEPT + 0.1, self._drop_old)
-        while len(self._styles) > KEPT_FACES:
-            self._styles.popitem(last=False)
+        while len(self._faces) > KEPT_FACES:
+            self._faces.popitem(last=False)
 
-    def of(self, user: str, digest: str) -> bytes | None:
-        """The style, if it is still there."""
+    def of(self, user: str, digest: str) -> Face | None:
+        """The face, if it is still there."""
         self._drop_old()
-        found = self._styles.get((user, digest))
+        found = self._faces.get((user, digest))
         return found[1] if found else None
 
     def forget(self, user: str) -> None:
         """Drop all of a user's."""
-        for key in [key for key in self._styles if key[0] == user]:
-            del self._styles[key]
+        for key in [key for key in self._faces if key[0] == user]:
+            del self._faces[key]
 
     def _drop_old(self) -> None:
         now = time.monotonic()
-        for key in [key for key, (until, _) in self._styles.items() if until <= now]:
-            del self._styles[key]
+        for key in [key for key, (until, _) in self._faces.items() if until <= now]:
+            del self._faces[key]
 
 
-_kept = KeptStyles()
+_kept = KeptFaces()
 
 
 class Inversion:
@@ -165,8 +168,8 @@ class Inversion:
     async def states(self, key: str, alt: Message) -> AsyncIterator[Reply]:
         """What is shown meanwhile; afterwards `face` is there."""
         user, digest = self._request.user, self._photo.facts.digest
-        style = _kept.of(user, digest)
-        if style is None:
+        self.face = _kept.of(user, digest)
+        if self.face is None:
             small = await self._services.studio.run(shrink, self._photo.pixels, INVERTED_AT)
             asked = SearchInput(small, INVERTED_AT, starts=1, steps=INVERSION_STEPS, loose=True)
             async with self._services.submit(self._request, "face-search", asked) as ticket:
@@ -175,6 +178,5 @@ class Inversion:
                 ):
                     yield state
             found: Found = ticket.outcome.result
-            style = found.faces[0].style
-            _kept.keep(user, digest, style)
-        self.face = Face(style=style)
+            self.face = found.faces[0].face
+            _kept.keep(user, digest, self.face)

@@ -8,6 +8,7 @@ Editing", CVPR 2020, arXiv:1907.10786). The directions were fitted by training/f
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
-from inference.models.stylegan import LAYERS, STYLE, Generator, Synthesis
+from inference.models.stylegan import LAYERS, OFFSET, STYLE, Generator, Synthesis
 from inference.tasks.face_film import Film, FilmInput
 from inference.tasks.faces import Face, FacesInput, Portraits
 
@@ -63,7 +64,9 @@ class FaceModel(Model):
         self.generator = Generator.from_files(self.files, device)
         self.network = self.chosen_network()
         self.directions = Directions(self.generator.device)
-        self.paint(self.styles([Face()]), 256)  # the first pass allocates; nobody should wait
+        self.paint(
+            self.styles([Face()]), self.offsets([Face()]), 256
+        )  # the first pass allocates; nobody should wait
 
     def chosen_network(self) -> Synthesis:
         """What paints."""
@@ -80,25 +83,50 @@ class FaceModel(Model):
 
     def _style(self, face: Face) -> Tensor:
         if face.style:
-            values = np.frombuffer(face.style, "<f2")
-            if values.size != LAYERS * STYLE:
-                raise ValueError(f"a style has {LAYERS * STYLE} values, not {values.size}")
-            style = torch.from_numpy(values.astype(np.float32).reshape(LAYERS, STYLE))
-            style = style.to(self.generator.device)
+            style = from_bytes(face.style, (LAYERS, STYLE)).to(self.generator.device)
         else:
             style = self.generator.style(face.seed, face.truncation).expand(LAYERS, -1)
         return style + self.directions.of(face.edits) if face.edits else style
 
+    def offsets(self, faces: Sequence[Face]) -> Tensor:
+        """Their offsets, (N, *OFFSET); 0 of those that have none.
+
+        Raises:
+            ValueError: an offset of another size.
+        """
+        found = [
+            from_bytes(face.offset, OFFSET) if face.offset else torch.zeros(OFFSET)
+            for face in faces
+        ]
+        return torch.stack(found).to(self.generator.device)
+
     @torch.no_grad()
-    def paint(self, styles: Tensor, size: int) -> NDArray[np.uint8]:
-        """Pixels of styles: (N, size, size, 3) RGB."""
-        faces = self.network(styles.to(self.network.dtype), size)
-        return to_pixels(faces)
+    def paint(self, styles: Tensor, offsets: Tensor, size: int) -> NDArray[np.uint8]:
+        """Pixels, (N, size, size, 3) RGB."""
+        dtype = self.network.dtype
+        return to_pixels(self.network(styles.to(dtype), size, offsets.to(dtype)))
 
 
-def to_bytes(style: Tensor) -> bytes:  # (LAYERS, 512)
-    """As `Face.style` has it."""
-    return style.detach().half().cpu().numpy().astype("<f2").tobytes()
+def found_face(style: Tensor, offset: Tensor) -> Face:  # (LAYERS, 512), OFFSET
+    """The face that a search ended at."""
+    return Face(style=to_bytes(style), offset=to_bytes(offset))
+
+
+def to_bytes(values: Tensor) -> bytes:
+    """Little-endian float16, as `Face` has it."""
+    return values.detach().half().cpu().numpy().astype("<f2").tobytes()
+
+
+def from_bytes(data: bytes, shape: tuple[int, ...]) -> Tensor:
+    """What `to_bytes` was given, rounded.
+
+    Raises:
+        ValueError: the bytes of another shape.
+    """
+    values = np.frombuffer(data, "<f2").astype(np.float32)
+    if values.size != math.prod(shape):
+        raise ValueError(f"{values.size} values are not {shape}")
+    return torch.from_numpy(values.reshape(shape))
 
 
 def to_pixels(faces: Tensor) -> NDArray[np.uint8]:  # (N, 3, H, W), from -1 to 1
@@ -126,9 +154,15 @@ class FaceFilm(FaceModel):
 
 @dataclass(slots=True)
 class _Canvas:
-    """One job: styles of all its pictures (N, LAYERS, 512), and those that are painted."""
+    """One job: pictures are mixtures of faces, and some of them are painted.
+
+    `styles`: of K faces, (K, LAYERS, 512); `offsets`: theirs, (K, *OFFSET); `weights`: how much of
+    each is in each of N pictures, (N, K).
+    """
 
     styles: Tensor
+    offsets: Tensor
+    weights: Tensor
     size: int
     film: bool
     pixels: NDArray[np.uint8]
@@ -137,24 +171,39 @@ class _Canvas:
 
     @classmethod
     def of_faces(cls, model: FaceModel, asked: FacesInput) -> _Canvas:
-        return cls._of(model.styles(asked.faces), asked.size, film=False)
+        return cls._of(model, asked.faces, torch.eye(len(asked.faces)), asked.size, film=False)
 
     @classmethod
     def of_film(cls, model: FaceModel, asked: FilmInput) -> _Canvas:
-        styles = model.styles(asked.faces)  # (K, LAYERS, 512)
-        weights = torch.tensor(asked.frames, device=styles.device)  # (F, K)
-        return cls._of(torch.einsum("fk,kls->fls", weights, styles), asked.size, film=True)
+        return cls._of(model, asked.faces, torch.tensor(asked.frames), asked.size, film=True)
 
     @classmethod
-    def _of(cls, styles: Tensor, size: int, film: bool) -> _Canvas:
-        return cls(styles, size, film, np.empty((len(styles), size, size, 3), np.uint8))
+    def _of(
+        cls, model: FaceModel, faces: Sequence[Face], weights: Tensor, size: int, film: bool
+    ) -> _Canvas:
+        return cls(
+            model.styles(faces),
+            model.offsets(faces),
+            weights.to(model.generator.device),
+            size,
+            film,
+            np.empty((len(weights), size, size, 3), np.uint8),
+        )
+
+    def next(self, count: int) -> tuple[Tensor, Tensor]:
+        """Styles and offsets of the next pictures, (count, LAYERS, 512) and (count, *OFFSET)."""
+        weights = self.weights[self.painted : self.painted + count]
+        return (
+            torch.einsum("nk,kls->nls", weights, self.styles),
+            torch.einsum("nk,kchw->nchw", weights, self.offsets),
+        )
 
     def result(self) -> Portraits | Film:
         return (Film if self.film else Portraits)(self.pixels, self.seconds)
 
     @property
     def waiting(self) -> int:
-        return len(self.styles) - self.painted
+        return len(self.weights) - self.painted
 
 
 class _Painting(Session):
@@ -180,8 +229,8 @@ class _Painting(Session):
                 chosen.append((canvas, min(room, canvas.waiting)))
                 room -= chosen[-1][1]
         began = time.perf_counter()
-        styles = [canvas.styles[canvas.painted :][:count] for canvas, count in chosen]
-        pixels = self._model.paint(torch.cat(styles), size)
+        styles, offsets = zip(*(canvas.next(count) for canvas, count in chosen), strict=True)
+        pixels = self._model.paint(torch.cat(styles), torch.cat(offsets), size)
         each = (time.perf_counter() - began) / len(pixels)
         for canvas, count in chosen:
             canvas.pixels[canvas.painted : canvas.painted + count] = pixels[:count]
@@ -198,4 +247,4 @@ class _Painting(Session):
         if not canvas.painted:
             return []
         preview = canvas.pixels[canvas.painted - 1].copy()
-        return [(job, Progress(canvas.painted / len(canvas.styles), preview))]
+        return [(job, Progress(canvas.painted / len(canvas.weights), preview))]

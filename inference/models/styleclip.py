@@ -29,6 +29,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -39,7 +40,7 @@ from inference.jobs import Progress
 from inference.model import JobId, Result, Session
 from inference.models.courses import Course, Courses
 from inference.models.faces import FaceModel, to_bytes, to_pixels
-from inference.models.stylegan import LAYERS, STYLE
+from inference.models.stylegan import LAYERS, STYLE, covariance_factor
 from inference.models.wish_words import lower
 from inference.tasks.face_guidance import GuidanceInput, GuidedFace
 
@@ -123,36 +124,40 @@ class StyleClip(FaceModel):
         z = torch.randn(GAUSSIAN_OF, STYLE, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
             styles = self.generator.mapping(z.to(self.generator.device))
-        smooth = 1e-6 * torch.eye(STYLE, device=styles.device)
-        self._factor = torch.linalg.cholesky(styles.T.cov() + smooth)
+        self._factor = covariance_factor(styles)
         self._directions: OrderedDict[str, Tensor] = OrderedDict()
 
     def start(self, batch: Mapping[JobId, GuidanceInput]) -> Session:
         return Courses({job: self._course(asked) for job, asked in batch.items()})
 
-    def look(self, styles: Tensor) -> Tensor:  # (N, LAYERS, 512)
+    def look(self, styles: Tensor, offsets: Tensor | None = None) -> Tensor:  # (N, LAYERS, 512)
         """Faces, (N, 3, SIDE, SIDE)."""
         network = self.network
-        return cast(Tensor, network(styles.to(network.dtype), SIDE).float())
+        if offsets is not None:
+            offsets = offsets.to(network.dtype)
+        return cast(Tensor, network(styles.to(network.dtype), SIDE, offsets).float())
 
     def _course(self, asked: GuidanceInput) -> Course:
         began = time.perf_counter()
         start = self.styles([asked.face])  # (1, LAYERS, 512)
+        offset = self.offsets([asked.face])  # (1, *OFFSET)
         target = self.comparison.of_text(TARGET.format(asked.text))
         if asked.descend:
-            style = yield from self._descent(start, target, asked.strength)
+            style = yield from self._descent(start, offset, target, asked.strength)
         else:
             direction = yield from self._direction(asked.text, target)
             style = start + asked.strength * direction
         with torch.no_grad():
             before, after = (
-                (self.comparison.of_faces(self.look(each)) @ target).item()
+                (self.comparison.of_faces(self.look(each, offset)) @ target).item()
                 for each in (start, style)
             )
-        yield Result(GuidedFace(to_bytes(style[0]), before, after, time.perf_counter() - began))
+        # Its edits are in the style now.
+        face = replace(asked.face, style=to_bytes(style[0]), edits=())
+        yield Result(GuidedFace(face, before, after, time.perf_counter() - began))
 
     def _descent(
-        self, start: Tensor, target: Tensor, strength: float
+        self, start: Tensor, offset: Tensor, target: Tensor, strength: float
     ) -> Generator[Progress, None, Tensor]:
         """The style (1, LAYERS, 512) where likeness and distance balance."""
         style = start.clone().requires_grad_()
@@ -160,7 +165,7 @@ class StyleClip(FaceModel):
         for step in range(STEPS):
             descent.param_groups[0]["lr"] = RATE * _schedule(step / STEPS)
             descent.zero_grad()
-            face = self.look(style)
+            face = self.look(style, offset)
             unlike = 1 - self.comparison.of_faces(face)[0] @ target
             loss = unlike + HELD / strength * (style - start).square().sum()
             loss.backward()  # type: ignore[no-untyped-call]

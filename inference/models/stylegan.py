@@ -40,6 +40,8 @@ SIZE = 1024  # pixels of a whole face
 LAYERS = 1 + 3 * 7 + 1
 SLOPE = 0.2  # of the leaky ReLU
 READOUT_SIZES = (64, 128, 256)  # pixels; see `Synthesis.forward`
+OFFSET_SIZE = 16  # pixels of the features to which an offset can be added
+OFFSET = (512, OFFSET_SIZE, OFFSET_SIZE)  # its shape
 
 
 class Mapping8(nn.Module):
@@ -167,26 +169,40 @@ class Synthesis(nn.Module):
         """In which it computes; styles must have it, too."""
         return self.constant.dtype
 
-    def forward(self, w: Tensor, size: int = SIZE) -> Tensor:
+    def forward(self, w: Tensor, size: int = SIZE, offset: Tensor | None = None) -> Tensor:
         """Faces of styles: (N, 512) or (N, 1, 512), or (N, LAYERS, 512) with one for each layer.
 
         Returns (N, 3, size, size), RGB from -1 to 1 (a little beyond, unclipped). `size` is 1024;
         512, the averages that the wavelet head paints, at the same cost; or one of READOUT_SIZES,
         read linearly off the features of that size: a little softer, many times cheaper.
+
+        `offset`, (N, *OFFSET), is added to the features of its size, for pictures with what no
+        style paints: other surroundings, a light from the side.
         """
         styles = (w if w.dim() == 3 else w[:, None]).expand(-1, LAYERS, -1)
-        x = self.first(self.constant.expand(len(w), -1, -1, -1), styles[:, 0])
-        for index, block in enumerate(self.blocks):
-            x = block(x, styles[:, 1 + 3 * index : 4 + 3 * index])
+        for index, x in enumerate(self._features(styles, offset)):
             if x.shape[-1] == size and size in READOUT_SIZES:
                 # The readout stands for the layers that are left, so it takes their styles.
-                return cast(Tensor, self.readouts[str(size)](x, styles[:, 4 + 3 * index :]))
+                return cast(Tensor, self.readouts[str(size)](x, styles[:, 1 + 3 * index :]))
         bands = self.to_bands(self.head(x, styles[:, -1]))  # (N, 12, 512, 512)
         if size == SIZE // 2:
-            return cast(
-                Tensor, bands[:, :3] / 2
-            )  # an average of four pixels stands there times two
+            # An average of four pixels stands there times two.
+            return cast(Tensor, bands[:, :3] / 2)
         return inverse_wavelet(bands)
+
+    def features(self, w: Tensor, size: int) -> Tensor:  # (N, LAYERS, 512)
+        """Features of one of the sizes in CHANNELS, (N, C, size, size)."""
+        return next(x for x in self._features(w, None) if x.shape[-1] == size)
+
+    def _features(self, styles: Tensor, offset: Tensor | None) -> Iterator[Tensor]:
+        """From 4 × 4 to 512 × 512 pixels."""
+        x = self.first(self.constant.expand(len(styles), -1, -1, -1), styles[:, 0])
+        yield x
+        for index, block in enumerate(self.blocks):
+            x = block(x, styles[:, 1 + 3 * index : 4 + 3 * index])
+            if offset is not None and x.shape[-1] == OFFSET_SIZE:
+                x = x + offset
+            yield x
 
 
 READOUTS = Path(__file__).parent / "data" / "face_readouts.safetensors"
@@ -205,6 +221,15 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     except OSError:
         return False
     return not flags.isdisjoint({"amx_bf16", "avx512_bf16"})
+
+
+def covariance_factor(samples: Tensor) -> Tensor:  # (N, C)
+    """The Cholesky factor, (C, C), that turns white noise into noise of the samples' covariance."""
+    # Doubles: some directions hardly vary, and rounding could make the covariance indefinite.
+    covariance = samples.double().cpu().T.cov()
+    covariance.diagonal().add_(1e-6 * covariance.diagonal().mean())
+    factor: Tensor = torch.linalg.cholesky(covariance)
+    return factor.to(samples)
 
 
 class Generator:

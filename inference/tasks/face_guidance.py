@@ -31,12 +31,12 @@ class GuidanceInput:
 
 @dataclass(frozen=True, slots=True)
 class GuidedFace:
-    """`style`: for `Face.style`. `before`, `after`: how like the text the face is, a cosine.
+    """`before`, `after`: how like the text the face was and is, a cosine.
 
     `seconds`: what it took.
     """
 
-    style: bytes
+    face: Face
     before: float
     after: float
     seconds: float

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.tasks import Task, Variant
-from inference.tasks.faces import MODEL_NAME, WEIGHTS
+from inference.tasks.faces import MODEL_NAME, WEIGHTS, Face
 
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels of a picture that is searched for
 EPSILON = (
@@ -46,10 +46,10 @@ class SearchState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundFace:
-    """`style`: for `Face.style`. `distance`: mean squared, between the whole face made small and
-    the picture, colours from 0 to 1. `pixels`: the face, (512, 512, 3) RGB."""
+    """`distance`: mean squared, between the whole face made small and the picture, colours from
+    0 to 1. `pixels`: the face, (512, 512, 3) RGB."""
 
-    style: bytes
+    face: Face
     distance: float
     pixels: NDArray[np.uint8]
 

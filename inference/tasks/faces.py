@@ -47,14 +47,15 @@ class Face:
     """A face by its seed; or by its style, where a search has found it.
 
     `truncation` (the paper's ψ, 0…1): 1 takes the style as it is, 0 is the average face, in between
-    faces are more ordinary. `style`: little-endian float16 of (layers, 512), as `FoundFace.style`
-    of `inference.tasks.face_search`; it stands instead of the seed. `edits`: attributes and
-    their strengths, in standard deviations.
+    faces are more ordinary. `style`: float16 of (layers, 512); it stands instead of the seed.
+    `offset`: float16 of (512, 16, 16), what is added to the features of that size; only beside a
+    style. Both little-endian. `edits`: attributes and their strengths, in standard deviations.
     """
 
     seed: int = 0
     truncation: float = 0.7
     style: bytes = b""
+    offset: bytes = b""
     edits: tuple[tuple[str, float], ...] = ()
 
 

@@ -124,7 +124,7 @@ def measure(folder: Path, side: int, steps: int, seed: int, against: int) -> dic
         "seconds": seconds,
         "full_size_takes_times_as_long": ratios,
         "given_up_after_times_as_long": PATIENCE,
-        "same_again": first.faces[0].style == second.faces[0].style,
+        "same_again": first.faces[0].face == second.faces[0].face,
         "peak_gigabytes": memory_small,
         "peak_gigabytes_full_size": _peak_gigabytes(),
     }

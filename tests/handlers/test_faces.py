@@ -27,6 +27,7 @@ from tests.fakes import FakePlatform, Script, done, photo, picture, scripted
 
 LANDMARKS = Landmarks((24, 18), (40, 18), (32, 26), (26, 34), (38, 34))
 MODEL = "MobileStyleGAN (FFHQ)"
+FOUND = Face(style=b"\1\0" * 23 * 512, offset=b"\2\0" * 512 * 16 * 16)
 
 
 def grey(count: int, size: int, value: int = 120) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -55,16 +56,14 @@ def no_face(payload: Any) -> Script:
 
 def search(payload: SearchInput) -> Script:
     face = grey(1, 512)[0]
-    found = tuple(
-        FoundFace(b"\1\0" * 23 * 512, 0.001 * (1 + index), face) for index in range(payload.starts)
-    )
+    found = tuple(FoundFace(FOUND, 0.001 * (1 + index), face) for index in range(payload.starts))
     state = SearchState(grey(payload.starts, 64), (0.1,) * payload.starts)
     return [Progress(0.3, state), done(Found(found, 9.0), f"PULSE + {MODEL}")]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
-    face_kit._kept = face_kit.KeptStyles()
+    face_kit._kept = face_kit.KeptFaces()
     yield
 
 
@@ -191,30 +190,30 @@ async def test_whoever_wants_to_be_forgotten_is() -> None:
     assert [job.task for job in queue.jobs].count("face-search") == 2
 
 
-async def test_styles_are_kept_for_a_while_and_not_too_many(
+async def test_found_faces_are_kept_for_a_while_and_not_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
     monkeypatch.setattr(face_kit.time, "monotonic", lambda: now)
-    kept = face_kit.KeptStyles()
-    kept.keep("a", "1", b"x")
-    assert kept.of("a", "1") == b"x"
+    kept = face_kit.KeptFaces()
+    kept.keep("a", "1", FOUND)
+    assert kept.of("a", "1") == FOUND
     assert kept.of("b", "1") is None  # nobody else's
     now = face_kit.KEPT
     assert kept.of("a", "1") is None
     for number in range(face_kit.KEPT_FACES + 5):
-        kept.keep("a", str(number), b"x")
-    assert kept.of("a", "4") is None and kept.of("a", "5") == b"x"
+        kept.keep("a", str(number), FOUND)
+    assert kept.of("a", "4") is None and kept.of("a", "5") == FOUND
 
 
-async def test_a_style_goes_when_its_time_is_over_and_not_when_somebody_comes(
+async def test_a_found_face_goes_when_its_time_is_over_and_not_when_somebody_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(face_kit, "KEPT", 0.02)
-    kept = face_kit.KeptStyles()
-    kept.keep("a", "1", b"x")
+    kept = face_kit.KeptFaces()
+    kept.keep("a", "1", FOUND)
     async with asyncio.timeout(30):
-        while kept._styles:
+        while kept._faces:
             await asyncio.sleep(0.05)
 
 

@@ -12,9 +12,11 @@ import torch
 
 from inference.jobs import Progress
 from inference.model import Result
-from inference.models.faces import to_pixels
+from inference.models.faces import from_bytes, to_pixels
 from inference.models.pulse import (
     LAYERS,
+    OFFSET,
+    OFFSET_SIZE,
     RADIUS,
     STYLE,
     Pulse,
@@ -73,13 +75,13 @@ def test_it_comes_closer_and_says_so(model: Pulse, small: bytes) -> None:
 
 
 def test_the_distance_is_that_of_the_whole_face(model: Pulse, small: bytes) -> None:
-    _, found = search(model, SearchInput(small, SIDE, seed=2, starts=1, steps=2))
+    _, found = search(model, SearchInput(small, SIDE, seed=2, starts=1, steps=4))
     (face,) = found.faces
-    style = torch.from_numpy(
-        np.frombuffer(face.style, "<f2").astype(np.float32).reshape(1, LAYERS, STYLE)
-    )
+    style = from_bytes(face.face.style, (LAYERS, STYLE))[None]
+    offset = from_bytes(face.face.offset, OFFSET)[None]
+    assert offset.any()
     with torch.no_grad():
-        whole = model.generator.synthesis(style).clamp(-1, 1)
+        whole = model.generator.synthesis(style, offset=offset).clamp(-1, 1)
     wanted = np.frombuffer(small, np.uint8).reshape(SIDE, SIDE, 3) / 255
     got = (downscale(whole, SIDE)[0].permute(1, 2, 0).numpy() + 1) / 2
     assert face.distance == pytest.approx(np.square(got - wanted).mean(), rel=0.02)
@@ -88,9 +90,9 @@ def test_the_distance_is_that_of_the_whole_face(model: Pulse, small: bytes) -> N
 def test_a_seed_repeats_the_search(model: Pulse, small: bytes) -> None:
     asked = SearchInput(small, SIDE, seed=5, starts=1, steps=2)
     (first,), (again,) = search(model, asked)[1].faces, search(model, asked)[1].faces
-    assert first.style == again.style
+    assert first.face == again.face
     other = SearchInput(small, SIDE, seed=6, starts=1, steps=2)
-    assert search(model, other)[1].faces[0].style != first.style
+    assert search(model, other)[1].faces[0].face != first.face
 
 
 def test_a_cancelled_search_stops(model: Pulse, small: bytes) -> None:
@@ -135,3 +137,17 @@ def test_styles_come_back_from_the_gaussian_space(model: Pulse) -> None:
     assert torch.allclose(ours.mean(0), theirs.mean(0), atol=0.1)
     ratio = ours.std(0) / theirs.std(0)
     assert ratio.min() > 0.8 and ratio.max() < 1.25
+
+
+def test_white_noise_becomes_offsets_as_features_vary(model: Pulse) -> None:
+    e = torch.randn(16, *OFFSET, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours = model.latents.offsets(e)
+        z = torch.randn(32, STYLE, generator=torch.Generator().manual_seed(9))
+        styles = model.generator.mapping(z)[:, None].expand(-1, LAYERS, -1)
+        theirs = model.generator.synthesis.features(styles, OFFSET_SIZE)
+    ours, theirs = (x.transpose(0, 1).flatten(1) for x in (ours, theirs - theirs.mean(0)))
+    ratio = ours.std(1) / theirs.std(1)  # of each channel
+    assert ratio.median() == pytest.approx(1, abs=0.1)
+    ours, theirs = torch.corrcoef(ours[:8]), torch.corrcoef(theirs[:8])
+    assert torch.allclose(ours, theirs, atol=0.15)

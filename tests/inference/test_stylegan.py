@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,9 +15,10 @@ from torch.nn import functional as F
 
 from inference.jobs import Progress
 from inference.model import Result
-from inference.models.faces import FaceFilm, Faces, to_pixels
+from inference.models.faces import FaceFilm, Faces, found_face, to_pixels
 from inference.models.stylegan import (
     LAYERS,
+    OFFSET,
     READOUT_SIZES,
     STYLE,
     Generator,
@@ -213,16 +215,26 @@ def test_every_attribute_on_offer_changes_the_face(faces: Faces, attribute: str)
 
 
 def test_what_a_style_cannot_be(faces: Faces) -> None:
-    for bad in (Face(style=b"\0" * 10), Face(edits=(("wings", 1.0),))):
+    good = found_face(faces.styles([Face(4)])[0], torch.zeros(OFFSET))
+    for bad in (
+        Face(style=b"\0" * 10),
+        replace(good, offset=good.offset[:-2]),
+        Face(edits=(("wings", 1.0),)),
+    ):
         with pytest.raises(ValueError):
             faces.start({1: FacesInput((bad,), 256)})
 
 
-def test_a_style_that_was_found_is_painted(faces: Faces) -> None:
-    style = faces.styles([Face(4)])[0].numpy().astype("<f2").tobytes()
-    both = run(faces.start({1: FacesInput((Face(4), Face(style=style)), 256)}))[1]
-    seeded, found = both.pixels.astype(int)  # type: ignore[attr-defined]
+def test_a_face_that_was_found_is_painted(faces: Faces) -> None:
+    same = found_face(faces.styles([Face(4)])[0], torch.zeros(OFFSET))
+    offset = torch.zeros(OFFSET)
+    offset[:, :, :4] = 0.5
+    other = found_face(faces.styles([Face(4)])[0], offset)
+    three = run(faces.start({1: FacesInput((Face(4), same, other), 256)}))[1]
+    seeded, found, moved = three.pixels.astype(int)  # type: ignore[attr-defined]
     assert np.abs(seeded - found).mean() < 1
+    apart = np.abs(found - moved).mean((0, 2))  # of each column
+    assert apart[:64].mean() > 5 > 1 > apart[192:].mean()
 
 
 def test_a_film_mixes_its_faces(files: dict[str, Path]) -> None:
@@ -232,8 +244,21 @@ def test_a_film_mixes_its_faces(files: dict[str, Path]) -> None:
     film = run(model.start({1: FilmInput((Face(1), Face(2)), (ends, middle, ends), 256)}))[1]
     frames = film.frames.astype(int)  # type: ignore[attr-defined]
     assert np.abs(frames[0] - frames[2]).max() <= 1
+    offsets = model.offsets([Face(1), Face(2)])[:1]
     styles = model.styles([Face(1), Face(2)]).mean(0, keepdim=True)
-    assert np.abs(frames[1] - model.paint(styles, 256)[0].astype(int)).max() <= 2
+    assert np.abs(frames[1] - model.paint(styles, offsets, 256)[0].astype(int)).max() <= 2
+
+
+def test_a_film_mixes_offsets_too(files: dict[str, Path]) -> None:
+    model = FaceFilm({}, files)
+    model.load("cpu")
+    styles = model.styles([Face(1)])
+    offset = torch.randn(OFFSET, generator=torch.Generator().manual_seed(0)) / 4
+    with_one, without = found_face(styles[0], offset), found_face(styles[0], 0 * offset)
+    film = run(model.start({1: FilmInput((with_one, without), ((0.5, 0.5), (0.0, 1.0)), 256)}))[1]
+    half, none = film.frames.astype(int)  # type: ignore[attr-defined]
+    expected = model.paint(styles, offset[None] / 2, 256)[0].astype(int)
+    assert np.abs(half - expected).mean() < 1 < np.abs(none - expected).mean()
 
 
 def test_colours_beyond_the_range_are_cut() -> None:
