@@ -28,7 +28,6 @@ and values for every newcomer, and read long prompts in one go; so the engine it
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -36,15 +35,6 @@ from typing import Any
 import torch
 from tokenizers.decoders import DecodeStream
 from torch import Tensor
-
-from inference.jobs import BadInput, ModelFailed, Token
-from inference.model import JobId, Model, Result, Session, SessionEvent
-from inference.models.gpt import physical_cores_but_one
-from inference.tasks.text_generation import GeneratedText, TextInput
-
-# No usage statistics for the hub; its library reads this when it is imported.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -55,6 +45,11 @@ from transformers.generation import LogitsProcessorList
 from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessorList,
 )
+
+from inference.jobs import BadInput, ModelFailed, Token
+from inference.model import JobId, Model, Result, Session, SessionEvent
+from inference.models.gpt import physical_cores_but_one
+from inference.tasks.text_generation import GeneratedText, TextInput
 
 PAGE_TOKENS = 256  # tokens whose keys and values lie together
 CHUNK_TOKENS = 512  # tokens computed in one step, of prompts and of all texts together

@@ -65,7 +65,6 @@ FEATURES_OF = 64  # styles whose features' covariance is taken, at 256 places ea
 POOL = 64  # random places of which the best are starts
 RATE = 0.3  # of Adam; 0.4 in the paper, on its larger sphere
 CROSS = 0.05  # weight of the geodesic cross loss, as in the paper
-LOOSE_CROSS = 0.02  # of a search that may leave likely faces to come closer
 DISTANCE = 100.0  # weight of the squared distance, as in the paper
 CLOSE = 0.9 * EPSILON  # where its pull ends: what the readouts say is a little wrong
 OFFSET_FROM = 0.4  # of the steps: when the offset joins
@@ -160,7 +159,6 @@ class Search:
         self._model = model
         self._asked = asked
         self._size = search_size(asked.side)
-        self._cross = LOOSE_CROSS if asked.loose else CROSS
         self._seconds = 0.0
 
     def run(self) -> Course:
@@ -217,7 +215,7 @@ class Search:
         distance = self._distance(faces, correction)  # (S,)
         loss = (
             DISTANCE * distance.clamp(min=CLOSE)
-            + self._cross * geodesic_cross(points.v)
+            + CROSS * geodesic_cross(points.v)
             + OFFSET_HELD * points.e.square().mean((1, 2, 3))
         )
         # The sum's gradient is each start's own: they share nothing.

@@ -25,7 +25,6 @@ features (`stylegan.Readout`); nothing is computed at full size.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
@@ -35,6 +34,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from inference.jobs import Progress
 from inference.model import JobId, Result, Session
@@ -43,11 +43,6 @@ from inference.models.faces import FaceModel, to_bytes, to_pixels
 from inference.models.stylegan import LAYERS, STYLE, covariance_factor
 from inference.models.wish_words import lower
 from inference.tasks.face_guidance import GuidanceInput, GuidedFace
-
-# No usage statistics for the hub; its library reads this when it is imported.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 NEUTRAL = "a photo of a face"
 TARGET = "a photo of a face: {}"

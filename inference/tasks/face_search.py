@@ -24,8 +24,6 @@ class SearchInput:
 
     `starts`: how many faces are searched for, 1…4, each from another place. `steps`: of gradient
     descent. `seed` draws the places; equal inputs find equal faces on one machine.
-    `loose`: PULSE stays where likely faces are; a loose search may leave, comes closer to the
-    picture, and ends in less natural faces (for a photo whose owner wants to be recognised in it).
     """
 
     pixels: bytes
@@ -33,7 +31,6 @@ class SearchInput:
     seed: int = 0
     starts: int = MAX_STARTS
     steps: int = 100
-    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ pulse = pulse
 
 pulse-searching = Searching for faces that look like this when they are small: { $percent } %
 pulse-said = { $fitting ->
-    [0] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they come near the picture above on the left; not as near as the paper asks, but this generator is a small one.
+    [0] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they come near the picture above on the left; not as near as the paper asks. Other pictures, or another seed, fit better.
    *[other] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they look nearly like the picture above on the left.
 }
 pulse-not-the-person = None of them is the person in the picture. What was not in the pixels, the generator has made up, and it makes up what it saw most often. So this can never tell who somebody is: do not use it to recognise anyone.
@@ -24,7 +24,7 @@ pulse-picture-found = found
 pulse-picture-small = found, made small
 pulse-picture-other = fits, too
 
-pulse-how = A small picture could come from very many large ones. PULSE does not sharpen: it searches in the latent space of a face generator until a generated face, shrunk, equals the picture. In 2020 somebody put in a pixelated photo of Barack Obama, and a white man came out. The pixels fitted both; the generator had learnt from photos in which white faces are in the majority, and its search started from faces like those. So a method that “only” restores brings along the bias of its data, and a plausible picture is no evidence. The authors added a warning to their paper.
+pulse-how = A small picture could come from very many large ones. PULSE does not sharpen: it searches in the latent space of a face generator until a generated face, shrunk, equals the picture. What none of its faces has, the surroundings for one, a small correction of its features makes up for. In 2020 somebody put in a pixelated photo of Barack Obama, and a white man came out. The pixels fitted both; the generator had learnt from photos in which white faces are in the majority, and its search started from faces like those. So a method that “only” restores brings along the bias of its data, and a plausible picture is no evidence. The authors added a warning to their paper.
 pulse-paper = Menon et al. (2020), PULSE: Self-Supervised Photo Upsampling
 pulse-paper-url = https://arxiv.org/abs/2003.03808
 
@@ -33,4 +33,4 @@ face-none = I find no face in this picture. One that looks towards the camera an
 face-others = There is more than one face in the picture; I took the largest.
 face-searching = Searching for the generator’s face that looks most like the photo: { $percent } %
 face-alt-search = The face as far as the search has come.
-face-not-the-photo = What you see is not the photo but the generator’s face that came nearest to it. It resembles the person only roughly.
+face-not-the-photo = What you see is not the photo but the generator’s face that came nearest to it. Its details are made up.

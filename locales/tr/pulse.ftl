@@ -11,7 +11,7 @@ pulse = pulse
 
 pulse-searching = Küçülünce böyle görünecek yüzleri arıyorum: %{ $percent }
 pulse-said = { $fitting ->
-    [0] Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce sol üstteki resme yaklaşıyorlar; makalenin istediği kadar değil, ama bu üretici küçük bir model.
+    [0] Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce sol üstteki resme yaklaşıyorlar; ama makalenin istediği kadar değil. Başka bir resim ya da başka bir tohum daha iyi uyabilir.
    *[other] Sansür! Bu { $faces } yüzü, üreticinin içinde yapılan bir arama buldu. { $pixels } × { $pixels } piksele küçültülünce neredeyse sol üstteki resim gibi görünüyorlar.
 }
 pulse-not-the-person = Hiçbiri resimdeki kişi değil. Piksellerde olmayan ne varsa üretici uydurdu; uydururken de en çok gördüğüne benzetir. Bu yüzden birinin kim olduğu böyle anlaşılamaz: Kimseyi tanımak için kullanma.
@@ -24,7 +24,7 @@ pulse-picture-found = bulunan
 pulse-picture-small = bulunanın küçüğü
 pulse-picture-other = bu da uyuyor
 
-pulse-how = Küçük bir resim, sayısız büyük resmin küçültülmüşü olabilir. PULSE resmi keskinleştirmez; bir yüz üreticisinin gizli uzayında (latent space), küçültülünce o resme eşit olan bir yüz arar. 2020’de biri Barack Obama’nın pikselli bir fotoğrafını verdi, beyaz bir adam çıktı. Pikseller ikisine de uyuyordu; ama üretici, çoğunda beyaz insanların bulunduğu fotoğraflardan öğrenmişti, arama da öyle yüzlerden başlıyordu. Demek ki “yalnızca onaran” bir yöntem bile verisinin yanlılığını (bias) taşır; inandırıcı bir resim kanıt değildir. Yazarlar sonradan makalelerine bir uyarı ekledi.
+pulse-how = Küçük bir resim, sayısız büyük resmin küçültülmüşü olabilir. PULSE resmi keskinleştirmez; bir yüz üreticisinin gizli uzayında (latent space), küçültülünce o resme eşit olan bir yüz arar. Hiçbir yüzünde bulunmayanı, örneğin arka planı, özniteliklerine (features) eklenen küçük bir düzeltme tamamlar. 2020’de biri Barack Obama’nın pikselli bir fotoğrafını verdi, beyaz bir adam çıktı. Pikseller ikisine de uyuyordu; ama üretici, çoğunda beyaz insanların bulunduğu fotoğraflardan öğrenmişti, arama da öyle yüzlerden başlıyordu. Demek ki “yalnızca onaran” bir yöntem bile verisinin yanlılığını (bias) taşır; inandırıcı bir resim kanıt değildir. Yazarlar sonradan makalelerine bir uyarı ekledi.
 pulse-paper = Menon ve ark. (2020), PULSE: Self-Supervised Photo Upsampling
 pulse-paper-url = https://arxiv.org/abs/2003.03808
 
@@ -33,4 +33,4 @@ face-none = Bu resimde yüz bulamadım. En iyisi, kameraya bakan ve çok küçü
 face-others = Resimde birden çok yüz var; en büyüğünü aldım.
 face-searching = Üreticinin yüzleri arasında fotoğrafa en çok benzeyeni arıyorum: %{ $percent }
 face-alt-search = Aramanın şu ana kadar vardığı yüz.
-face-not-the-photo = Gördüğün, fotoğrafın kendisi değil, üreticinin ona en çok yaklaşan yüzü; kişiye ancak kabaca benzer.
+face-not-the-photo = Gördüğün, fotoğrafın kendisi değil, üreticinin ona en çok yaklaşan yüzü; ayrıntıları uydurma.
