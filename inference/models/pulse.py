@@ -41,6 +41,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -180,17 +181,21 @@ class Search:
                 group["lr"] = group["rate"] * _schedule(step / asked.steps)
             faces, distances = self._descend(points, correction, descent)
             fraction = 0.05 + 0.9 * (step + 1) / asked.steps
-            yield Progress(fraction, SearchState(to_pixels(faces), distances))
+            shown = to_pixels(faces)  # (S, h, h, 3)
+            yield Progress(fraction, SearchState(shown, distances))
             if step + 1 in corrections:
                 for index in range(len(points)):
                     whole, small = self._paint(points.one(index))
                     correction[index] = downscale(whole, asked.side)[0] - small[0]
-                    yield Progress(fraction)
+                    shown = self._with(shown, index, whole)
+                    yield Progress(fraction, SearchState(shown, distances))
         found = []
         for index in range(len(points)):
             whole, _ = self._paint(points.one(index))
             found.append(self._found(points.one(index), whole))
-            yield Progress(0.95 + 0.05 * (index + 1) / len(points))
+            shown = self._with(shown, index, whole)
+            fraction = 0.95 + 0.05 * (index + 1) / len(points)
+            yield Progress(fraction, SearchState(shown, distances))
         found.sort(key=lambda face: face.distance)
         yield Result(Found(tuple(found), time.perf_counter() - began))
 
@@ -233,6 +238,12 @@ class Search:
         """Mean squared, of each face made small to the picture; colours from 0 to 1."""
         small = downscale(faces, self._asked.side) + correction
         return ((small + 1) / 2 - self._target).square().mean((1, 2, 3))  # (S,)
+
+    def _with(self, shown: NDArray[np.uint8], index: int, whole: Tensor) -> NDArray[np.uint8]:
+        """The faces that are shown, (S, h, h, 3), with one as it is in whole."""
+        shown = shown.copy()  # the last are still on their way to somebody
+        shown[index] = to_pixels(downscale(whole, self._size))[0]
+        return shown
 
     @torch.no_grad()
     def _paint(self, point: Points) -> tuple[Tensor, Tensor]:
