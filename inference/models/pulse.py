@@ -276,6 +276,8 @@ class Pulse(Model):
         self.latents = Latents(self.generator)
         self.device = self.generator.device
         self._quick = self.generator.quick()
+        # For the first optimiser torch imports its compiler: seconds that no job should spend.
+        torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
     def look(self, styles: Tensor, size: int, offsets: Tensor | None = None) -> Tensor:
         """Small faces of styles, (S, LAYERS, 512) or (S, 512) → (S, 3, size, size)."""

@@ -121,6 +121,8 @@ class StyleClip(FaceModel):
             styles = self.generator.mapping(z.to(self.generator.device))
         self._factor = covariance_factor(styles)
         self._directions: OrderedDict[str, Tensor] = OrderedDict()
+        # For the first optimiser torch imports its compiler: seconds that no job should spend.
+        torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
     def start(self, batch: Mapping[JobId, GuidanceInput]) -> Session:
         return Courses({job: self._course(asked) for job, asked in batch.items()})
