@@ -142,6 +142,12 @@ def geodesic_cross(v: Tensor) -> Tensor:
     return STYLE * angle.square().mean((1, 2))
 
 
+def _strain(points: Points) -> Tensor:
+    """How unlikely each point is, as the loss weighs it, (S,)."""
+    offset = points.e.square().mean((1, 2, 3))
+    return CROSS * geodesic_cross(points.v) + OFFSET_HELD * offset
+
+
 def search_size(side: int) -> int:
     """Pixels at which a picture of `side` is searched for."""
     return 64 if side <= 32 else 128
@@ -189,15 +195,21 @@ class Search:
                     correction[index] = downscale(whole, asked.side)[0] - small[0]
                     shown = self._with(shown, index, whole)
                     yield Progress(fraction, SearchState(shown, distances))
-        found = []
+        found: list[FoundFace] = []
         for index in range(len(points)):
             whole, _ = self._paint(points.one(index))
             found.append(self._found(points.one(index), whole))
             shown = self._with(shown, index, whole)
             fraction = 0.95 + 0.05 * (index + 1) / len(points)
             yield Progress(fraction, SearchState(shown, distances))
-        found.sort(key=lambda face: face.distance)
-        yield Result(Found(tuple(found), time.perf_counter() - began))
+        strain = _strain(points).tolist()
+        # Within ε all are as close as was asked, so the likeliest comes first.
+        order = sorted(
+            range(len(found)),
+            key=lambda index: (max(found[index].distance, EPSILON), strain[index]),
+        )
+        seconds = time.perf_counter() - began
+        yield Result(Found(tuple(found[index] for index in order), seconds))
 
     @torch.no_grad()
     def _starts(self) -> Generator_[Progress, None, Tensor]:
@@ -218,11 +230,7 @@ class Search:
         descent.zero_grad()
         faces = self._look(points)
         distance = self._distance(faces, correction)  # (S,)
-        loss = (
-            DISTANCE * distance.clamp(min=CLOSE)
-            + CROSS * geodesic_cross(points.v)
-            + OFFSET_HELD * points.e.square().mean((1, 2, 3))
-        )
+        loss = DISTANCE * distance.clamp(min=CLOSE) + _strain(points)
         # The sum's gradient is each start's own: they share nothing.
         loss.sum().backward()  # type: ignore[no-untyped-call]
         descent.step()

@@ -53,7 +53,10 @@ class FoundFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The faces, closest first. `seconds`: what the search took."""
+    """The faces: those within ε, the likeliest first, then the others by distance.
+
+    `seconds`: what the search took.
+    """
 
     faces: tuple[FoundFace, ...]
     seconds: float
