@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from inference.jobs import Progress
 from inference.model import JobId, Model, Result, Session, SessionEvent
-from inference.models.stylegan import LAYERS, OFFSET, STYLE, Generator, Synthesis
+from inference.models.stylegan import LAYERS, OFFSET, OFFSET_SIZE, STYLE, Generator, Synthesis
 from inference.tasks.face_film import Film, FilmInput
 from inference.tasks.faces import Face, FacesInput, Portraits
 
@@ -31,6 +32,10 @@ DIRECTIONS = Path(__file__).parent / "data" / "face_directions.safetensors"
 #: faces that one step paints. On a CPU a batch is no faster than one by one, and a step should be
 #: short, for whoever waits or cancels; a GPU is idle with less than this.
 AT_ONCE = {"cpu": {1024: 1, 512: 1, 256: 4}, "cuda": {1024: 8, 512: 8, 256: 32}}
+
+
+#: times the relative change of features: how soon an offset gives way to edits, by eye
+GIVES_WAY = 3.0
 
 
 class Directions:
@@ -79,26 +84,47 @@ class FaceModel(Model):
         Raises:
             ValueError: a style of another size, or an unknown attribute.
         """
-        return torch.stack([self._style(face) for face in faces])
+        return torch.cat([self._style(face) for face in faces])
 
     def _style(self, face: Face) -> Tensor:
         if face.style:
-            style = from_bytes(face.style, (LAYERS, STYLE)).to(self.generator.device)
+            style = from_bytes(face.style, (1, LAYERS, STYLE)).to(self.generator.device)
         else:
-            style = self.generator.style(face.seed, face.truncation).expand(LAYERS, -1)
+            style = self.generator.style(face.seed, face.truncation)[:, None].expand(-1, LAYERS, -1)
         return style + self.directions.of(face.edits) if face.edits else style
 
+    @torch.no_grad()
     def offsets(self, faces: Sequence[Face]) -> Tensor:
         """Their offsets, (N, *OFFSET); 0 of those that have none.
 
         Raises:
-            ValueError: an offset of another size.
+            ValueError: an offset of another size, or as `styles`.
         """
-        found = [
-            from_bytes(face.offset, OFFSET) if face.offset else torch.zeros(OFFSET)
-            for face in faces
-        ]
-        return torch.stack(found).to(self.generator.device)
+        return torch.cat([self._offset(face) for face in faces])
+
+    def _offset(self, face: Face) -> Tensor:
+        if not face.offset:
+            return torch.zeros(1, *OFFSET, device=self.generator.device)
+        offset = from_bytes(face.offset, (1, *OFFSET)).to(self.generator.device)
+        if not face.edits:
+            return offset
+        return self.give_way(offset, self._style(replace(face, edits=())), self._style(face))
+
+    @torch.no_grad()
+    def give_way(self, offset: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """What is left of offsets, (N, *OFFSET), when styles change, each (N, LAYERS, 512).
+
+        An offset corrects the features that it was found with. Where others take their place, it
+        would correct what is no longer there: a turned head would leave its outline behind.
+        """
+        old, new = (
+            self.network.features(style.to(self.network.dtype), OFFSET_SIZE).float()
+            for style in (before, after)
+        )
+        change = (new - old).norm(dim=1, keepdim=True) / old.norm(dim=1, keepdim=True)
+        kept = 1 / (1 + (GIVES_WAY * change).square())  # (N, 1, 16, 16)
+        kept = F.avg_pool2d(F.pad(kept, (1, 1, 1, 1), mode="replicate"), 3, 1)  # no seams
+        return offset * kept
 
     @torch.no_grad()
     def paint(self, styles: Tensor, offsets: Tensor, size: int) -> NDArray[np.uint8]:

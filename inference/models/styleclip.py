@@ -28,7 +28,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -39,7 +38,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 from inference.jobs import Progress
 from inference.model import JobId, Result, Session
 from inference.models.courses import Course, Courses
-from inference.models.faces import FaceModel, to_bytes, to_pixels
+from inference.models.faces import FaceModel, found_face, to_pixels
 from inference.models.stylegan import LAYERS, STYLE, covariance_factor
 from inference.models.wish_words import lower
 from inference.tasks.face_guidance import GuidanceInput, GuidedFace
@@ -149,8 +148,7 @@ class StyleClip(FaceModel):
                 (self.comparison.of_faces(self.look(each, offset)) @ target).item()
                 for each in (start, style)
             )
-        # Its edits are in the style now.
-        face = replace(asked.face, style=to_bytes(style[0]), edits=())
+        face = found_face(style[0], self.give_way(offset, start, style)[0])
         yield Result(GuidedFace(face, before, after, time.perf_counter() - began))
 
     def _descent(

@@ -249,6 +249,17 @@ def test_a_film_mixes_its_faces(files: dict[str, Path]) -> None:
     assert np.abs(frames[1] - model.paint(styles, offsets, 256)[0].astype(int)).max() <= 2
 
 
+def test_an_offset_gives_way_where_edits_change_the_face(faces: Faces) -> None:
+    found = found_face(faces.styles([Face(4)])[0], torch.ones(OFFSET))
+    wide, blond = (
+        replace(found, edits=((attribute, 2.0),)) for attribute in ("mouth_open", "hair_lightness")
+    )
+    before, mouth, hair = faces.offsets([found, wide, blond])[:, 0]  # (16, 16) each
+    assert (before == 1).all()
+    assert mouth[10:13, 6:10].mean() < 0.5 < 0.8 < mouth[:4].mean()
+    assert torch.allclose(hair, before), "it works in finer layers"
+
+
 def test_a_film_mixes_offsets_too(files: dict[str, Path]) -> None:
     model = FaceFilm({}, files)
     model.load("cpu")
