@@ -182,11 +182,14 @@ class FaceFilm(FaceModel):
 class _Canvas:
     """One job: pictures are mixtures of faces, and some of them are painted.
 
-    `styles`: of K faces, (K, LAYERS, 512); `offsets`: theirs, (K, *OFFSET); `weights`: how much of
-    each is in each of N pictures, (N, K).
+    `styles`: of K faces, (K, LAYERS, 512); `plain`: those before their edits; `offsets`: what was
+    found beside the plain ones, (K, *OFFSET); `weights`: how much of each is in each of N pictures,
+    (N, K).
     """
 
+    model: FaceModel
     styles: Tensor
+    plain: Tensor
     offsets: Tensor
     weights: Tensor
     size: int
@@ -207,9 +210,12 @@ class _Canvas:
     def _of(
         cls, model: FaceModel, faces: Sequence[Face], weights: Tensor, size: int, film: bool
     ) -> _Canvas:
+        plain = [replace(face, edits=()) for face in faces]
         return cls(
+            model,
             model.styles(faces),
-            model.offsets(faces),
+            model.styles(plain),
+            model.offsets(plain),
             weights.to(model.generator.device),
             size,
             film,
@@ -219,10 +225,13 @@ class _Canvas:
     def next(self, count: int) -> tuple[Tensor, Tensor]:
         """Styles and offsets of the next pictures, (count, LAYERS, 512) and (count, *OFFSET)."""
         weights = self.weights[self.painted : self.painted + count]
-        return (
-            torch.einsum("nk,kls->nls", weights, self.styles),
-            torch.einsum("nk,kchw->nchw", weights, self.offsets),
+        styles, plain, offsets = (
+            torch.einsum("nk,k...->n...", weights, mixed)
+            for mixed in (self.styles, self.plain, self.offsets)
         )
+        if self.offsets.any():
+            offsets = self.model.give_way(offsets, plain, styles)
+        return styles, offsets
 
     def result(self) -> Portraits | Film:
         return (Film if self.film else Portraits)(self.pixels, self.seconds)

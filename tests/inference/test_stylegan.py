@@ -260,6 +260,19 @@ def test_an_offset_gives_way_where_edits_change_the_face(faces: Faces) -> None:
     assert torch.allclose(hair, before), "it works in finer layers"
 
 
+def test_an_offset_gives_way_in_a_film_as_in_a_picture(files: dict[str, Path]) -> None:
+    """Also where it goes against an edit: the share of the edited face is negative there."""
+    model = FaceFilm({}, files)
+    model.load("cpu")
+    offset = torch.randn(OFFSET, generator=torch.Generator().manual_seed(0)) / 4
+    still = found_face(model.styles([Face(1)])[0], offset)
+    edited = [replace(still, edits=(("turn", turn),)) for turn in (1.0, -1.0)]
+    film = run(model.start({1: FilmInput((still, edited[0]), ((0.0, 1.0), (2.0, -1.0)), 256)}))[1]
+    for frame, face in zip(film.frames, edited, strict=True):  # type: ignore[attr-defined]
+        (alone,) = model.paint(model.styles([face]), model.offsets([face]), 256)
+        assert np.abs(frame.astype(int) - alone.astype(int)).mean() < 1
+
+
 def test_a_film_mixes_offsets_too(files: dict[str, Path]) -> None:
     model = FaceFilm({}, files)
     model.load("cpu")
