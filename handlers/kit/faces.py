@@ -171,7 +171,7 @@ class Inversion:
         self.face = _kept.of(user, digest)
         if self.face is None:
             small = await self._services.studio.run(shrink, self._photo.pixels, INVERTED_AT)
-            asked = SearchInput(small, INVERTED_AT, starts=1, steps=INVERSION_STEPS)
+            asked = SearchInput(small, INVERTED_AT, starts=1, steps=INVERSION_STEPS, focused=True)
             async with self._services.submit(self._request, "face-search", asked) as ticket:
                 async for state in states(
                     ticket, self._request, self._services, key, alt, edited=True

@@ -23,7 +23,9 @@ class SearchInput:
     """`pixels`: RGB bytes of an aligned face, `side` × `side`, row by row.
 
     `starts`: how many faces are searched for, 1…4, each from another place. `steps`: of gradient
-    descent. `seed` draws the places; equal inputs find equal faces on one machine.
+    descent. `seed` draws the places; equal inputs find equal faces on one machine. `focused`: the
+    face counts more than its surroundings, and its style comes before everything else, so that
+    edits of the style change a face that stays the same one: for photos.
     """
 
     pixels: bytes
@@ -31,6 +33,7 @@ class SearchInput:
     seed: int = 0
     starts: int = MAX_STARTS
     steps: int = 100
+    focused: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +47,7 @@ class SearchState:
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundFace:
     """`distance`: mean squared, between the whole face made small and the picture, colours from
-    0 to 1. `pixels`: the face, (512, 512, 3) RGB."""
+    0 to 1; of a focused search, weighed. `pixels`: the face, (512, 512, 3) RGB."""
 
     face: Face
     distance: float

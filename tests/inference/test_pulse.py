@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from inference.models.pulse import (
     STYLE,
     Pulse,
     downscale,
+    face_weights,
     geodesic_cross,
     onto_sphere,
 )
@@ -87,6 +89,32 @@ def test_the_distance_is_that_of_the_whole_face(model: Pulse, small: bytes) -> N
     wanted = np.frombuffer(small, np.uint8).reshape(SIDE, SIDE, 3) / 255
     got = (downscale(whole, SIDE)[0].permute(1, 2, 0).numpy() + 1) / 2
     assert face.distance == pytest.approx(np.square(got - wanted).mean(), rel=0.02)
+
+
+def test_in_a_focused_search_the_face_counts_four_times() -> None:
+    weights = face_weights(64, 4.0)
+    assert weights.mean().item() == pytest.approx(1)
+    face, corner = weights[36, 32], weights[0, 0]  # over the nose; the wall behind
+    assert (face / corner).item() == pytest.approx(4, rel=0.02)
+    assert (face_weights(16, 1.0) == 1).all()
+
+
+def test_a_focused_search_ends_nearer_to_the_face(model: Pulse) -> None:
+    """The picture: one face before the surroundings of another."""
+    with torch.no_grad():
+        styles = torch.cat([model.generator.style(seed, 0.7) for seed in (77, 78)])
+        face, wall = downscale(model.look(styles, 64), SIDE)
+    inside = face_weights(SIDE, 2.0) > 1
+    picture = torch.where(inside, face, wall)
+    asked = SearchInput(to_pixels(picture[None]).tobytes(), SIDE, seed=1, starts=1, steps=8)
+    off = []
+    for focused in (False, True):
+        _, found = search(model, replace(asked, focused=focused))
+        style = from_bytes(found.faces[0].face.style, (1, LAYERS, STYLE))
+        with torch.no_grad():
+            seen = downscale(model.look(style, 64), SIDE)[0]  # by its style alone
+        off.append((seen - picture).square().mean(0)[inside].mean().item())
+    assert off[1] < off[0]
 
 
 def test_a_seed_repeats_the_search(model: Pulse, small: bytes) -> None:
