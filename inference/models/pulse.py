@@ -28,6 +28,9 @@ Other than in the paper:
   and compared with what its readout gave; the difference corrects the target from then on (*defect
   correction*, also known as space mapping: Bandler et al. 1994). So the whole faces fit in the end,
   without one gradient at full size. All distances that are reported are those of whole faces.
+- A *focused* search, for photos that are to be edited, weighs the face more than what surrounds it,
+  and lets its style go farther and longer before the offset joins. What edits change is the style:
+  it must hold the person, or a smile would be somebody else's.
 - On a CPU with AMX or AVX-512 BF16, gradients are taken in bfloat16: 2 to 3 times faster.
 """
 
