@@ -78,7 +78,8 @@ async def animate(
     done = ticket.outcome
     result: Film = done.result
     made = Made(done.model, seed, edited=picture is not None)
-    key = ("animate", face, motion, request.language)
+    # A film of somebody's photo is theirs alone, and gone when they have it.
+    key = ("animate", face, motion, request.language) if picture is None else None
     film, still = await services.studio.film(
         key, draw_film, result.frames, request.language, made, True
     )

@@ -50,13 +50,16 @@ class Studio:
         return await self._bench.run(function, args, kwargs)
 
     async def film(
-        self, key: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+        self, key: Hashable | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """As `run`, for drawings that take long and that many may ask for alike.
 
         Calls with equal keys share one drawing, also afterwards; it stops when the last of those
-        who wait for it has left. Raises as `run` does.
+        who wait for it has left. With None as key it is nobody else's, and not remembered. Raises
+        as `run` does.
         """
+        if key is None:
+            return await self._film_bench.run(function, args, kwargs)
         film = self._films.get(key)
         if film is None:
             drawing = asyncio.ensure_future(self._film_bench.run(function, args, kwargs))

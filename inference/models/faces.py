@@ -33,7 +33,6 @@ DIRECTIONS = Path(__file__).parent / "data" / "face_directions.safetensors"
 #: short, for whoever waits or cancels; a GPU is idle with less than this.
 AT_ONCE = {"cpu": {1024: 1, 512: 1, 256: 4}, "cuda": {1024: 8, 512: 8, 256: 32}}
 
-
 #: times the relative change of features: how soon an offset gives way to edits, by eye
 GIVES_WAY = 3.0
 
@@ -69,9 +68,8 @@ class FaceModel(Model):
         self.generator = Generator.from_files(self.files, device)
         self.network = self.chosen_network()
         self.directions = Directions(self.generator.device)
-        self.paint(
-            self.styles([Face()]), self.offsets([Face()]), 256
-        )  # the first pass allocates; nobody should wait
+        # The first pass allocates; nobody should wait for that.
+        self.paint(self.styles([Face()]), self.offsets([Face()]), 256)
 
     def chosen_network(self) -> Synthesis:
         """What paints."""

@@ -143,12 +143,13 @@ class StyleClip(FaceModel):
         else:
             direction = yield from self._direction(asked.text, target)
             style = start + asked.strength * direction
+        left = self.give_way(offset, start, style)
         with torch.no_grad():
             before, after = (
-                (self.comparison.of_faces(self.look(each, offset)) @ target).item()
-                for each in (start, style)
+                (self.comparison.of_faces(self.look(*each)) @ target).item()
+                for each in ((start, offset), (style, left))
             )
-        face = found_face(style[0], self.give_way(offset, start, style)[0])
+        face = found_face(style[0], left[0])
         yield Result(GuidedFace(face, before, after, time.perf_counter() - began))
 
     def _descent(

@@ -181,6 +181,24 @@ async def test_a_photo_is_searched_for_once() -> None:
     assert made is not None and made.edited
 
 
+async def test_a_film_of_a_photo_is_not_remembered_as_others_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services, _ = scripted(face_film=film, face_search=search, face_detection=one_face)
+    keys = []
+    draw = services.studio.film
+
+    async def noted(key: Any, *args: Any) -> Any:
+        keys.append(key)
+        return await draw(key, *args)
+
+    monkeypatch.setattr(services.studio, "film", noted)
+    platform = FakePlatform(services)
+    await platform.ask("animate", seed=1)
+    await platform.ask("animate", picture=picture(photo()))
+    assert keys[0] is not None and keys[1] is None
+
+
 async def test_whoever_wants_to_be_forgotten_is() -> None:
     services, queue = scripted(face_film=film, face_search=search, face_detection=one_face)
     platform = FakePlatform(services)

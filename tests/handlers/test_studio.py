@@ -118,6 +118,11 @@ async def test_only_the_newest_films_are_remembered(studio: Studio, tmp_path: Pa
     assert await studio.film(1, note, tmp_path / "film") == 4
 
 
+async def test_a_film_without_a_key_is_not_remembered(studio: Studio, tmp_path: Path) -> None:
+    assert await studio.film(None, note, tmp_path / "film") == 1
+    assert await studio.film(None, note, tmp_path / "film") == 2
+
+
 async def test_a_failed_film_is_tried_again(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such colour"):
         await studio.film("film", fail)
