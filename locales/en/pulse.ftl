@@ -24,7 +24,7 @@ pulse-picture-found = found
 pulse-picture-small = found, made small
 pulse-picture-other = fits, too
 
-pulse-how = A small picture could come from very many large ones. PULSE does not sharpen: it searches in the latent space of a face generator until a generated face, shrunk, equals the picture. What none of its faces has, the surroundings for one, a small correction of its features makes up for. In 2020 somebody put in a pixelated photo of Barack Obama, and a white man came out. The pixels fitted both; the generator had learnt from photos in which white faces are in the majority, and its search started from faces like those. So a method that “only” restores brings along the bias of its data, and a plausible picture is no evidence. The authors added a warning to their paper.
+pulse-how = A small picture could come from very many large ones. PULSE does not sharpen: it searches in the latent space of a face generator until a generated face, shrunk, equals the picture. What none of the generator’s faces has, these surroundings for one, a small correction of its features makes up for. In 2020 somebody put in a pixelated photo of Barack Obama, and a white man came out. The pixels fitted both; the generator had learnt from photos in which white faces are in the majority, and its search started from faces like those. So a method that “only” restores brings along the bias of its data, and a plausible picture is no evidence. The authors added a warning to their paper.
 pulse-paper = Menon et al. (2020), PULSE: Self-Supervised Photo Upsampling
 pulse-paper-url = https://arxiv.org/abs/2003.03808
 

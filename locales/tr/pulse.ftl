@@ -24,7 +24,7 @@ pulse-picture-found = bulunan
 pulse-picture-small = bulunanın küçüğü
 pulse-picture-other = bu da uyuyor
 
-pulse-how = Küçük bir resim, sayısız büyük resmin küçültülmüşü olabilir. PULSE resmi keskinleştirmez; bir yüz üreticisinin gizli uzayında (latent space), küçültülünce o resme eşit olan bir yüz arar. Hiçbir yüzünde bulunmayanı, örneğin arka planı, özniteliklerine (features) eklenen küçük bir düzeltme tamamlar. 2020’de biri Barack Obama’nın pikselli bir fotoğrafını verdi, beyaz bir adam çıktı. Pikseller ikisine de uyuyordu; ama üretici, çoğunda beyaz insanların bulunduğu fotoğraflardan öğrenmişti, arama da öyle yüzlerden başlıyordu. Demek ki “yalnızca onaran” bir yöntem bile verisinin yanlılığını (bias) taşır; inandırıcı bir resim kanıt değildir. Yazarlar sonradan makalelerine bir uyarı ekledi.
+pulse-how = Küçük bir resim, sayısız büyük resmin küçültülmüşü olabilir. PULSE resmi keskinleştirmez; bir yüz üreticisinin gizli uzayında (latent space), küçültülünce o resme eşit olan bir yüz arar. Üreticinin hiçbir yüzünde bulunmayanı, örneğin bu arka planı, özniteliklere (features) eklenen küçük bir düzeltme tamamlar. 2020’de biri Barack Obama’nın pikselli bir fotoğrafını verdi, beyaz bir adam çıktı. Pikseller ikisine de uyuyordu; ama üretici, çoğunda beyaz insanların bulunduğu fotoğraflardan öğrenmişti, arama da öyle yüzlerden başlıyordu. Demek ki “yalnızca onaran” bir yöntem bile verisinin yanlılığını (bias) taşır; inandırıcı bir resim kanıt değildir. Yazarlar sonradan makalelerine bir uyarı ekledi.
 pulse-paper = Menon ve ark. (2020), PULSE: Self-Supervised Photo Upsampling
 pulse-paper-url = https://arxiv.org/abs/2003.03808
 
