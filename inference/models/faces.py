@@ -115,10 +115,7 @@ class FaceModel(Model):
         An offset corrects the features that it was found with. Where others take their place, it
         would correct what is no longer there: a turned head would leave its outline behind.
         """
-        old, new = (
-            self.network.features(style.to(self.network.dtype), OFFSET_SIZE).float()
-            for style in (before, after)
-        )
+        old, new = (self.network.features(style, OFFSET_SIZE).float() for style in (before, after))
         change = (new - old).norm(dim=1, keepdim=True) / old.norm(dim=1, keepdim=True)
         kept = 1 / (1 + (GIVES_WAY * change).square())  # (N, 1, 16, 16)
         kept = F.avg_pool2d(F.pad(kept, (1, 1, 1, 1), mode="replicate"), 3, 1)  # no seams
@@ -127,8 +124,7 @@ class FaceModel(Model):
     @torch.no_grad()
     def paint(self, styles: Tensor, offsets: Tensor, size: int) -> NDArray[np.uint8]:
         """Pixels, (N, size, size, 3) RGB."""
-        dtype = self.network.dtype
-        return to_pixels(self.network(styles.to(dtype), size, offsets.to(dtype)))
+        return to_pixels(self.network(styles, size, offsets))
 
 
 def found_face(style: Tensor, offset: Tensor) -> Face:  # (LAYERS, 512), OFFSET
@@ -185,7 +181,6 @@ class _Canvas:
     (N, K).
     """
 
-    model: FaceModel
     styles: Tensor
     plain: Tensor
     offsets: Tensor
@@ -210,7 +205,6 @@ class _Canvas:
     ) -> _Canvas:
         plain = [replace(face, edits=()) for face in faces]
         return cls(
-            model,
             model.styles(faces),
             model.styles(plain),
             model.offsets(plain),
@@ -220,7 +214,7 @@ class _Canvas:
             np.empty((len(weights), size, size, 3), np.uint8),
         )
 
-    def next(self, count: int) -> tuple[Tensor, Tensor]:
+    def next(self, model: FaceModel, count: int) -> tuple[Tensor, Tensor]:
         """Styles and offsets of the next pictures, (count, LAYERS, 512) and (count, *OFFSET)."""
         weights = self.weights[self.painted : self.painted + count]
         styles, plain, offsets = (
@@ -228,7 +222,7 @@ class _Canvas:
             for mixed in (self.styles, self.plain, self.offsets)
         )
         if self.offsets.any():
-            offsets = self.model.give_way(offsets, plain, styles)
+            offsets = model.give_way(offsets, plain, styles)
         return styles, offsets
 
     def result(self) -> Portraits | Film:
@@ -262,7 +256,8 @@ class _Painting(Session):
                 chosen.append((canvas, min(room, canvas.waiting)))
                 room -= chosen[-1][1]
         began = time.perf_counter()
-        styles, offsets = zip(*(canvas.next(count) for canvas, count in chosen), strict=True)
+        mixed = (canvas.next(self._model, count) for canvas, count in chosen)
+        styles, offsets = zip(*mixed, strict=True)
         pixels = self._model.paint(torch.cat(styles), torch.cat(offsets), size)
         each = (time.perf_counter() - began) / len(pixels)
         for canvas, count in chosen:

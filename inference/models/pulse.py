@@ -102,12 +102,12 @@ class Latents:
     def __init__(self, generator: Generator) -> None:
         z = torch.randn(GAUSSIAN_OF, STYLE, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
-            w = generator.mapping(z.to(generator.device)) / 2**0.5
-            u = torch.where(w < 0, w / SLOPE, w)  # before the last leaky ReLU: nearly Gaussian
+            w = generator.mapping(z.to(generator.device))
+            # Before the last leaky ReLU: nearly Gaussian.
+            u = torch.where(w < 0, w / SLOPE, w) / 2**0.5
             self.mean = u.mean(0)
             self.factor = covariance_factor(u)
-            w = generator.mapping(z[:FEATURES_OF].to(generator.device))
-            styles = w[:, None].expand(-1, LAYERS, -1).to(generator.synthesis.dtype)
+            styles = w[:FEATURES_OF, None].expand(-1, LAYERS, -1)
             features = generator.synthesis.features(styles, OFFSET_SIZE).float()
             apart = features - features.mean(0)  # (N, 512, 16, 16), from the usual at each place
             self.offset_factor = covariance_factor(apart.permute(0, 2, 3, 1).flatten(0, 2))
@@ -180,7 +180,6 @@ class Search:
         self._cross = FOCUSED_CROSS if focused else CROSS
         self._offset_from = FOCUSED_OFFSET_FROM if focused else OFFSET_FROM
         self._weights = face_weights(asked.side, FACE_COUNTS if focused else 1.0).to(model.device)
-        self._seconds = 0.0
 
     def run(self) -> Course:
         """Progress with previews while it searches; at last the `Result`."""
@@ -205,13 +204,13 @@ class Search:
             yield Progress(fraction, SearchState(shown, distances))
             if step + 1 in corrections:
                 for index in range(len(points)):
-                    whole, small = self._paint(points.one(index))
-                    correction[index] = downscale(whole, asked.side)[0] - small[0]
+                    whole = self._paint(points.one(index))
+                    correction[index] = self._defect(points.one(index), whole)
                     shown = self._with(shown, index, whole)
                     yield Progress(fraction, SearchState(shown, distances))
         found: list[FoundFace] = []
         for index in range(len(points)):
-            whole, _ = self._paint(points.one(index))
+            whole = self._paint(points.one(index))
             found.append(self._found(points.one(index), whole))
             shown = self._with(shown, index, whole)
             fraction = 0.95 + 0.05 * (index + 1) / len(points)
@@ -274,13 +273,18 @@ class Search:
         return shown
 
     @torch.no_grad()
-    def _paint(self, point: Points) -> tuple[Tensor, Tensor]:
-        """The whole face of one point, and what its readout makes of it, downscaled."""
-        network, latents = self._model.generator.synthesis, self._model.latents
+    def _paint(self, point: Points) -> Tensor:
+        """The whole face of one point, (1, 3, 1024, 1024)."""
+        latents = self._model.latents
         styles, offsets = latents.styles(point.v), latents.offsets(point.e)
-        whole = network(styles.to(network.dtype), offset=offsets.to(network.dtype)).float()
-        small = downscale(self._look(point), self._asked.side)
-        return whole.clamp(-1, 1), small
+        whole: Tensor = self._model.generator.synthesis(styles, offset=offsets)
+        return whole.float().clamp(-1, 1)
+
+    @torch.no_grad()
+    def _defect(self, point: Points, whole: Tensor) -> Tensor:
+        """By how much the whole face, made small, differs from its readout, (3, k, k)."""
+        side = self._asked.side
+        return (downscale(whole, side) - downscale(self._look(point), side))[0]
 
     def _found(self, point: Points, whole: Tensor) -> FoundFace:
         latents = self._model.latents
@@ -309,9 +313,7 @@ class Pulse(Model):
 
     def look(self, styles: Tensor, size: int, offsets: Tensor | None = None) -> Tensor:
         """Small faces of styles, (S, LAYERS, 512) or (S, 512) → (S, 3, size, size)."""
-        if offsets is not None:
-            offsets = offsets.to(self._quick.dtype)
-        faces: Tensor = self._quick(styles.to(self._quick.dtype), size, offsets)
+        faces: Tensor = self._quick(styles, size, offsets)
         return faces.float()
 
     def start(self, batch: Mapping[JobId, SearchInput]) -> Session:

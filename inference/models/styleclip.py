@@ -128,10 +128,7 @@ class StyleClip(FaceModel):
 
     def look(self, styles: Tensor, offsets: Tensor | None = None) -> Tensor:  # (N, LAYERS, 512)
         """Faces, (N, 3, SIDE, SIDE)."""
-        network = self.network
-        if offsets is not None:
-            offsets = offsets.to(network.dtype)
-        return cast(Tensor, network(styles.to(network.dtype), SIDE, offsets).float())
+        return cast(Tensor, self.network(styles, SIDE, offsets).float())
 
     def _course(self, asked: GuidanceInput) -> Course:
         began = time.perf_counter()

@@ -166,7 +166,7 @@ class Synthesis(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which it computes; styles must have it, too."""
+        """In which it computes."""
         return self.constant.dtype
 
     def forward(self, w: Tensor, size: int = SIZE, offset: Tensor | None = None) -> Tensor:
@@ -177,9 +177,9 @@ class Synthesis(nn.Module):
         read linearly off the features of that size: a little softer, many times cheaper.
 
         `offset`, (N, *OFFSET), is added to the features of its size, for pictures with what no
-        style paints: other surroundings, a light from the side.
+        style paints: other surroundings, a light from the side. Both may be of any precision.
         """
-        styles = (w if w.dim() == 3 else w[:, None]).expand(-1, LAYERS, -1)
+        styles = (w if w.dim() == 3 else w[:, None]).expand(-1, LAYERS, -1).to(self.dtype)
         for index, x in enumerate(self._features(styles, offset)):
             if x.shape[-1] == size and size in READOUT_SIZES:
                 # The readout stands for the layers that are left, so it takes their styles.
@@ -192,7 +192,7 @@ class Synthesis(nn.Module):
 
     def features(self, w: Tensor, size: int) -> Tensor:  # (N, LAYERS, 512)
         """Features of one of the sizes in CHANNELS, (N, C, size, size)."""
-        return next(x for x in self._features(w, None) if x.shape[-1] == size)
+        return next(x for x in self._features(w.to(self.dtype), None) if x.shape[-1] == size)
 
     def _features(self, styles: Tensor, offset: Tensor | None) -> Iterator[Tensor]:
         """From 4 × 4 to 512 × 512 pixels."""
@@ -201,7 +201,7 @@ class Synthesis(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x, styles[:, 1 + 3 * index : 4 + 3 * index])
             if offset is not None and x.shape[-1] == OFFSET_SIZE:
-                x = x + offset
+                x = x + offset.to(x.dtype)
             yield x
 
 

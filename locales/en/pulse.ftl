@@ -11,7 +11,7 @@ pulse = pulse
 
 pulse-searching = Searching for faces that look like this when they are small: { $percent } %
 pulse-said = { $fitting ->
-    [0] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they come near the picture above on the left; not as near as the paper asks. Other pictures, or another seed, fit better.
+    [0] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they come near the picture above on the left; not as near as the paper asks. Other pictures, or another seed, may fit better.
    *[other] Censored? These { $faces } faces were found by a search through the generator. Shrunk to { $pixels } × { $pixels } pixels they look nearly like the picture above on the left.
 }
 pulse-not-the-person = None of them is the person in the picture. What was not in the pixels, the generator has made up, and it makes up what it saw most often. So this can never tell who somebody is: do not use it to recognise anyone.

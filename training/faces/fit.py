@@ -492,7 +492,7 @@ class Compensation:
 
     @torch.no_grad()
     def _lab(self, styles: torch.Tensor) -> Array:
-        rgb = self._network(styles[None].to(self._network.dtype), PIXELS)[0].float()
+        rgb = self._network(styles[None], PIXELS)[0].float()
         rgb = rgb.permute(1, 2, 0).clamp(-1, 1).numpy() / 2 + 0.5
         return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB))
 

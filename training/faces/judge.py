@@ -172,7 +172,7 @@ def paint(directory: Path, seeds: range, strength: float, names: list[str]) -> N
         if path.exists():
             return
         with torch.no_grad():
-            face = network(styles[None].to(network.dtype), PIXELS)[0].float()
+            face = network(styles[None], PIXELS)[0].float()
         pixels = (face.permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5
         save(pixels.round().byte().numpy(), path)
 
